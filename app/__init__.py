@@ -1,0 +1,1 @@
+"""Bornier: the charge manager of an electrical cabinet."""

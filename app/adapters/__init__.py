@@ -1,0 +1,1 @@
+"""Ring 3: the only place with sockets, files, SQL and processes."""

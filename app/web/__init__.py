@@ -1,0 +1,1 @@
+"""Ring 3: the web interface and its API."""
