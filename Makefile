@@ -1,0 +1,131 @@
+# Bornier: every command of the project. `make` alone prints them.
+# Needs python3 (3.11 or newer) with venv, and make. Only set-up reaches the network.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+PYTHON ?= python3
+BIN := .venv/bin
+PY := $(BIN)/python
+VENDOR := app/web/static/vendor
+LOCALES := app/web/locales
+LANGUAGES := fr en
+CATALOGUES := $(wildcard $(LOCALES)/*/LC_MESSAGES/messages.po)
+WORKERS ?= auto
+PYTEST_ARGS ?=
+
+.PHONY: help setup run test check bench rehearsal lock locales chromium clean distclean
+
+help: ## This list
+	@printf 'Bornier, the charge manager of an electrical cabinet\n\n'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
+	    | while IFS=$$'\t' read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
+
+setup: .venv/.stamp $(VENDOR)/.stamp $(CATALOGUES:.po=.mo) ## Everything the other commands need (they call it)
+
+run: setup ## The manager and a simulated site (SCENARIO=demo-100 STATIONS=100 METER="Nemo D4-Le")
+	@exec $(PY) -m simulators run "$(or $(SCENARIO),demo-100)" --with-manager \
+	    $(if $(STATIONS),--stations "$(STATIONS)") $(if $(METER),--meter "$(METER)")
+
+test: setup chromium ## All the tests, with their coverage gates (WORKERS=auto PYTEST_ARGS=)
+	@mkdir -p build/coverage
+	@rm -f build/coverage/*
+	$(PY) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
+	    --cov --cov-report= --cov-report=json $(PYTEST_ARGS)
+	$(PY) -m tests.support.coverage_gate build/coverage/coverage.json
+
+check: setup ## Format, lint, types, import contracts, translations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+	$(PY) -m tests.support.catalogues $(LOCALES) $(LANGUAGES)
+
+bench: setup ## Performance figures against reference servers -> build/bench.json
+	@mkdir -p build
+	$(PY) -m loadtests.bench
+
+rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> build/rehearsal/
+	@mkdir -p build/rehearsal
+	$(PY) -m simulators.rehearsal "$(or $(SCENARIO),basement-100)"
+
+locales: setup ## Collect the texts to translate and compile the translations
+	@mkdir -p $(LOCALES)
+	$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --no-wrap --sort-by-file --omit-header \
+	    -o $(LOCALES)/messages.pot .
+	@for language in $(LANGUAGES); do \
+	    $(BIN)/pybabel -q update --init-missing -l $$language -i $(LOCALES)/messages.pot -d $(LOCALES) \
+	        --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; \
+	    $(BIN)/pybabel -q compile -d $(LOCALES) -l $$language; \
+	done
+
+# uv resolves for every supported Python at once. It does not read pip's configuration, so its
+# index is taken from there; the lock files themselves name no index.
+lock: ## Choose dependency versions anew -> requirements*.lock, package-lock.json
+	@[ -x .venv-lock/bin/uv ] || { $(PYTHON) -m venv .venv-lock && .venv-lock/bin/pip install --quiet uv; }
+	@index=$$(.venv-lock/bin/pip config get global.index-url 2>/dev/null || true); \
+	[ -z "$$index" ] || export UV_DEFAULT_INDEX="$$index"; \
+	compile() { .venv-lock/bin/uv pip compile --quiet --upgrade --universal --python-version 3.11 \
+	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@"; }; \
+	compile pyproject.toml -o requirements.lock; \
+	compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock; \
+	compile --group node -o requirements-node.lock
+	@sed -i '/^--/d' requirements*.lock
+	@npm=$$(command -v npm || echo .venv-node/bin/npm); \
+	$$npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
+
+clean: ## Remove what running, testing and building made (keeps ./var and the set-up)
+	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	find app simulators loadtests tests -name __pycache__ -type d -prune -exec rm -rf {} +
+
+distclean: clean ## Remove the set-up as well (keeps ./var)
+	rm -rf .venv .venv-node .venv-lock node_modules $(VENDOR)
+	find $(LOCALES) -name '*.mo' -delete 2>/dev/null || true
+
+# ---------------------------------------------------------------- set-up, by stamps
+
+.venv/.stamp: requirements-dev.lock
+	@command -v $(PYTHON) >/dev/null || { echo 'python3 is missing: apt-get install python3 python3-venv' >&2; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	    || { echo 'Python 3.11 or newer is needed; PYTHON=/path/to/python3 chooses another one' >&2; exit 1; }
+	@[ -x $(BIN)/pip ] || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
+	    || { echo 'python3 has no venv: apt-get install python3-venv' >&2; exit 1; }
+	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@touch $@
+
+# The machine's npm when there is one, else the one that comes with Node.js as a wheel.
+node_modules/.stamp: package-lock.json requirements-node.lock
+	@if command -v node >/dev/null && command -v npm >/dev/null; then \
+	    npm ci --ignore-scripts --no-audit --no-fund; \
+	else \
+	    [ -x .venv-node/bin/pip ] || $(PYTHON) -m venv .venv-node; \
+	    .venv-node/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; \
+	    PATH="$$PWD/.venv-node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund; \
+	fi
+	@touch $@
+
+$(VENDOR)/.stamp: node_modules/.stamp
+	@mkdir -p $(VENDOR)
+	cp node_modules/htmx.org/dist/htmx.min.js node_modules/htmx.org/dist/ext/hx-sse.min.js \
+	    node_modules/uplot/dist/uPlot.iife.min.js node_modules/uplot/dist/uPlot.min.css $(VENDOR)/
+	cp node_modules/htmx.org/LICENSE $(VENDOR)/htmx.LICENSE.txt
+	cp node_modules/uplot/LICENSE $(VENDOR)/uPlot.LICENSE.txt
+	@touch $@
+
+%.mo: %.po .venv/.stamp
+	$(BIN)/pybabel -q compile -i $< -o $@
+
+# Browser tests drive the system's Chromium.
+chromium:
+	@for name in chromium chromium-browser google-chrome-stable google-chrome; do \
+	    if command -v $$name >/dev/null; then exit 0; fi; \
+	done; \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+	    export DEBIAN_FRONTEND=noninteractive; \
+	    apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium fonts-dejavu-core; \
+	else \
+	    echo 'The browser tests need Chromium: apt-get install chromium' >&2; exit 1; \
+	fi

@@ -1,0 +1,1 @@
+"""Load tests and performance figures of the manager."""

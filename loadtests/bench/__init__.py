@@ -1,0 +1,1 @@
+"""Performance figures, as ratios against reference servers measured in the same run."""
