@@ -1,0 +1,186 @@
+"""Meter values to samples in SI units: which phase, which unit, and what a bare number means."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from typing import Final
+
+from app.domain.transaction import Sample
+from app.ocpp16.actions.station_calls import MeterValue, SampledValue
+from app.ocpp16.actions.types import Location, Measurand, Phase, UnitOfMeasure, ValueFormat
+
+_CONDUCTORS: Final[dict[Phase | None, int]] = {
+    Phase.L1: 0,
+    Phase.L2: 1,
+    Phase.L3: 2,
+    Phase.L1_N: 0,
+    Phase.L2_N: 1,
+    Phase.L3_N: 2,
+}
+_UNPHASED: Final = 3
+
+_UNIT_MEASURANDS: Final[dict[UnitOfMeasure | None, Measurand]] = {
+    None: Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+    UnitOfMeasure.WH: Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+    UnitOfMeasure.KWH: Measurand.ENERGY_ACTIVE_IMPORT_REGISTER,
+    UnitOfMeasure.A: Measurand.CURRENT_IMPORT,
+    UnitOfMeasure.W: Measurand.POWER_ACTIVE_IMPORT,
+    UnitOfMeasure.KW: Measurand.POWER_ACTIVE_IMPORT,
+    UnitOfMeasure.PERCENT: Measurand.SOC,
+}
+"""What a value without measurand is. The default is the energy register, but the unit is stronger:
+1.64 A must never become 1.64 Wh because a firmware misspells ``measurand``."""
+
+_SCALES: Final[dict[Measurand, dict[UnitOfMeasure | None, float]]] = {
+    Measurand.CURRENT_IMPORT: {None: 1e3, UnitOfMeasure.A: 1e3},
+    Measurand.CURRENT_OFFERED: {None: 1e3, UnitOfMeasure.A: 1e3},
+    Measurand.POWER_ACTIVE_IMPORT: {None: 1.0, UnitOfMeasure.W: 1.0, UnitOfMeasure.KW: 1e3},
+    Measurand.POWER_ACTIVE_EXPORT: {None: 1.0, UnitOfMeasure.W: 1.0, UnitOfMeasure.KW: 1e3},
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: {
+        None: 1.0,
+        UnitOfMeasure.WH: 1.0,
+        UnitOfMeasure.KWH: 1e3,
+    },
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: {
+        None: 1.0,
+        UnitOfMeasure.WH: 1.0,
+        UnitOfMeasure.KWH: 1e3,
+    },
+    Measurand.SOC: {None: 1.0, UnitOfMeasure.PERCENT: 1.0},
+}
+"""Factor to mA, W, Wh or percent, by unit; a unit that does not fit the measurand is not read."""
+
+_BOUNDS: Final[dict[Measurand, float]] = {
+    Measurand.CURRENT_IMPORT: 1e6,
+    Measurand.CURRENT_OFFERED: 1e6,
+    Measurand.POWER_ACTIVE_IMPORT: 1e6,
+    Measurand.POWER_ACTIVE_EXPORT: 1e6,
+    Measurand.ENERGY_ACTIVE_IMPORT_REGISTER: 1e12,
+    Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL: 1e6,
+    Measurand.SOC: 100.0,
+}
+"""Magnitudes beyond these (mA, W, Wh, percent) are no measurement of a charging station."""
+
+_Values = list[float | None]
+"""First, second, third conductor, and the value without phase."""
+
+
+class IntervalRegister:
+    """An energy register for stations that only report energy by interval.
+
+    Adds up the intervals of one connector from ``restart`` on, each instant once, so that a
+    repeated message does not count twice.
+    """
+
+    def __init__(self, start_wh: float = 0.0) -> None:
+        self.restart(start_wh)
+
+    def restart(self, start_wh: float = 0.0) -> None:
+        """A new transaction, whose meter began at ``start_wh``."""
+        self._energy_wh = start_wh
+        self._last_s = -math.inf
+
+    def add(self, at_s: float, interval_wh: float) -> float:
+        """The register (Wh) after the interval that ended at ``at_s`` (Unix seconds)."""
+        if at_s > self._last_s:
+            self._last_s = at_s
+            self._energy_wh += max(0.0, interval_wh)
+        return self._energy_wh
+
+
+def read_samples(
+    values: Iterable[MeterValue], received_s: float, intervals: IntervalRegister | None = None
+) -> list[Sample]:
+    """One sample per meter value, in the order given.
+
+    ``received_s`` is the monotonic instant of reception. Readings that cannot be measurements (not
+    a number, wrong unit, absurd) are left out. Currents are magnitudes: they load the conductor
+    whatever their direction. ``intervals`` turns interval energy into a register; without it,
+    interval energy is left out.
+    """
+    return [_sample(value, received_s, intervals) for value in values]
+
+
+def _sample(
+    meter_value: MeterValue, received_s: float, intervals: IntervalRegister | None
+) -> Sample:
+    read = _read(meter_value.sampled_value)
+    currents = read.get(Measurand.CURRENT_IMPORT)
+    l1, l2, l3, unphased = map(_magnitude, currents) if currents else (None, None, None, None)
+    register = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_REGISTER))
+    if register is None and intervals is not None:
+        interval = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL))
+        if interval is not None:
+            register = intervals.add(meter_value.timestamp.timestamp(), interval)
+    offered = read.get(Measurand.CURRENT_OFFERED)
+    return Sample(
+        at_utc=meter_value.timestamp,
+        received_s=received_s,
+        current_ma=(l1, l2, l3),
+        current_unphased_ma=unphased,
+        power_w=_rounded(_power(read)),
+        energy_wh=_rounded(register),
+        offered_ma=_rounded(min(v for v in offered if v is not None)) if offered else None,
+        soc_percent=_rounded(_total(read.get(Measurand.SOC))),
+    )
+
+
+def _read(sampled: Iterable[SampledValue]) -> dict[Measurand, _Values]:
+    """Scaled values by measurand. At the outlet wins over elsewhere; then the later wins."""
+    read: dict[Measurand, _Values] = {}
+    elsewhere: dict[Measurand, _Values] = {}
+    for value in sampled:
+        measurand = value.measurand
+        if measurand is None:
+            measurand = _UNIT_MEASURANDS.get(value.unit)
+        scales = _SCALES.get(measurand) if measurand is not None else None
+        if scales is None or measurand is None or value.format is ValueFormat.SIGNED_DATA:
+            continue
+        scale = scales.get(value.unit)
+        conductor = _UNPHASED if value.phase is None else _CONDUCTORS.get(value.phase)
+        if scale is None or conductor is None:
+            continue
+        number = _number(value.value)
+        if number is None or abs(number := number * scale) > _BOUNDS[measurand]:
+            continue
+        there = value.location is None or value.location is Location.OUTLET
+        kept = read if there else elsewhere
+        kept.setdefault(measurand, [None, None, None, None])[conductor] = number
+    for measurand, values in elsewhere.items():
+        read.setdefault(measurand, values)
+    return read
+
+
+def _number(text: str) -> float | None:
+    try:
+        number = float(text)
+    except ValueError:
+        try:
+            number = float(text.replace(",", "."))
+        except ValueError:
+            return None
+    return number if math.isfinite(number) else None
+
+
+def _power(read: dict[Measurand, _Values]) -> float | None:
+    """Power into the car. One maker calls it "export" (the outlet's view) and sends no import."""
+    power = _total(read.get(Measurand.POWER_ACTIVE_IMPORT))
+    return power if power is not None else _total(read.get(Measurand.POWER_ACTIVE_EXPORT))
+
+
+def _total(values: _Values | None) -> float | None:
+    """The value without phase, else the sum of the phases that were given."""
+    if values is None:
+        return None
+    if values[_UNPHASED] is not None:
+        return values[_UNPHASED]
+    return sum(value for value in values if value is not None)
+
+
+def _magnitude(value: float | None) -> int | None:
+    return None if value is None else round(abs(value))
+
+
+def _rounded(value: float | None) -> int | None:
+    return None if value is None else round(value)
