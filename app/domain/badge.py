@@ -1,0 +1,68 @@
+"""Badges: who may charge."""
+
+from __future__ import annotations
+
+import enum
+from datetime import datetime
+
+import msgspec
+
+from app.domain.errors import InvalidInputError
+
+ID_TAG_MAX_LENGTH = 20
+"""CiString20Type of OCPP 1.6 (clause 7.28, IdToken)."""
+
+
+class AuthorizationStatus(enum.StrEnum):
+    """AuthorizationStatus of OCPP 1.6 (clause 7.2)."""
+
+    ACCEPTED = "Accepted"
+    BLOCKED = "Blocked"
+    EXPIRED = "Expired"
+    INVALID = "Invalid"
+    CONCURRENT_TX = "ConcurrentTx"
+
+
+class Badge(msgspec.Struct, frozen=True):
+    """A token as managed: its number as first seen, who holds it, and whether it may charge."""
+
+    id_tag: str
+    holder: str = ""
+    active: bool = True
+    expires_utc: datetime | None = None
+    last_seen_utc: datetime | None = None
+    last_station_id: str | None = None
+    known: bool = True
+    """False for a token that was only seen at a station and waits to be adopted."""
+
+    @property
+    def key(self) -> str:
+        """Identity for comparison: idTags are case-insensitive strings in OCPP 1.6."""
+        return normalised_id_tag(self.id_tag)
+
+    def status(self, now_utc: datetime) -> AuthorizationStatus:
+        """What a station is told when the token asks to charge."""
+        if not self.known:
+            return AuthorizationStatus.INVALID
+        if not self.active:
+            return AuthorizationStatus.BLOCKED
+        if self.expires_utc is not None and self.expires_utc <= now_utc:
+            return AuthorizationStatus.EXPIRED
+        return AuthorizationStatus.ACCEPTED
+
+
+def normalised_id_tag(id_tag: str) -> str:
+    """The form under which tokens are compared: trimmed and upper case."""
+    return id_tag.strip().upper()
+
+
+def checked_id_tag(id_tag: str) -> str:
+    """The token as typed, or ``InvalidInputError`` when it is empty or too long."""
+    trimmed = id_tag.strip()
+    if not trimmed:
+        raise InvalidInputError("badge-number-missing", field="id_tag")
+    if len(trimmed) > ID_TAG_MAX_LENGTH:
+        raise InvalidInputError("badge-number-too-long", field="id_tag", most=ID_TAG_MAX_LENGTH)
+    if not trimmed.isprintable():
+        raise InvalidInputError("badge-number-unreadable", field="id_tag")
+    return trimmed

@@ -1,0 +1,50 @@
+"""Limits granted to connectors: the value, why it is what it is, and until when it holds."""
+
+from __future__ import annotations
+
+import enum
+
+import msgspec
+
+from app.domain.station import ConnectorKey
+
+
+class ReasonCode(enum.StrEnum):
+    """The one constraint that binds an allocation; each has a text in every language."""
+
+    NO_CAR = "no-car"
+    """No transaction runs on the connector."""
+    DEMAND = "demand"
+    """The car takes no more than this."""
+    CONNECTOR = "connector"
+    """The outlet, its cable or its station carries no more."""
+    CIRCUIT = "circuit"
+    """A circuit is full on a phase and is shared (``circuit_id``, ``phase``)."""
+    WAITING = "waiting"
+    """Less than the least a car can use is left on a phase: paused (``circuit_id``, ``phase``)."""
+    HOLDING = "holding"
+    """More would be possible, but a change waits for its turn (settling, ramp, hysteresis)."""
+    METER_LOST = "meter-lost"
+    """The meter is silent or implausible: the circuit keeps to its static budget."""
+    OFFLINE = "offline"
+    """The station is not connected; what it may draw is reserved."""
+    NOT_CONTROLLABLE = "not-controllable"
+    """The outlet has no pilot, or refuses limits; its rating is reserved."""
+    UNKNOWN = "unknown"
+    """The manager has just started and does not know yet what the station holds."""
+
+
+class Reason(msgspec.Struct, frozen=True):
+    """Why a limit is what it is. ``phase`` is 0 to 2 (L1 to L3)."""
+
+    code: ReasonCode
+    circuit_id: str | None = None
+    phase: int | None = None
+
+
+class Allocation(msgspec.Struct, frozen=True):
+    """The manager's decision for one connector: per-phase current (mA) and its binding reason."""
+
+    key: ConnectorKey
+    limit_ma: int
+    reason: Reason
