@@ -1,0 +1,104 @@
+"""Opening the file: connections, migrations, and what SQLite's errors mean to us."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+from peewee import PeeweeException, SqliteDatabase
+from playhouse.migrations import Runner
+
+from app.domain.errors import StorageError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+DATABASE_ERRORS = (sqlite3.Error, PeeweeException)
+"""What a statement may raise, depending on whether peewee or the raw connection ran it."""
+
+_BUSY_TIMEOUT_S = 5
+_KEPT_WAL_BYTES = 16 * 1024 * 1024
+_CACHE_KIB = 8 * 1024
+
+_KEYS = {
+    sqlite3.SQLITE_FULL: "storage-full",
+    sqlite3.SQLITE_READONLY: "storage-readonly",
+    sqlite3.SQLITE_CORRUPT: "storage-damaged",
+    sqlite3.SQLITE_NOTADB: "storage-damaged",
+    sqlite3.SQLITE_IOERR: "storage-failed",
+    sqlite3.SQLITE_CONSTRAINT: "storage-rejected",
+}
+
+
+class Database(SqliteDatabase):
+    """One connection, for one thread at a time: peewee's queries and plain SQL alike."""
+
+    @property
+    def raw(self) -> sqlite3.Connection:
+        """SQLite's own connection, in autocommit mode: transactions are begun by hand."""
+        connection: sqlite3.Connection = self.connection()  # type: ignore[no-untyped-call]
+        return connection
+
+
+def storage_error(error: BaseException) -> StorageError:
+    """The domain's error for one of SQLite or peewee; ``params['cause']`` quotes the original."""
+    return StorageError(_KEYS.get(_primary_code(error), "storage-failed"), cause=str(error))
+
+
+def _primary_code(error: BaseException) -> int:
+    """SQLite's primary result code; peewee keeps the original exception as first argument."""
+    original = error.args[0] if isinstance(error, PeeweeException) and error.args else error
+    return int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
+
+
+def open_for_writing(path: Path, *, synchronous: str) -> Database:
+    """The only connection that writes. ``synchronous`` is FULL for a disk that must not lose."""
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    # SQLite gives -wal and -shm the rights of the main file, which holds password hashes.
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    database = Database(
+        str(path),
+        pragmas=(
+            ("journal_mode", "wal"),
+            ("synchronous", synchronous),
+            ("foreign_keys", 1),
+            ("journal_size_limit", _KEPT_WAL_BYTES),
+            ("cache_size", -_CACHE_KIB),
+            ("temp_store", "memory"),
+        ),
+        timeout=_BUSY_TIMEOUT_S,
+        thread_safe=False,
+        autoconnect=False,
+        check_same_thread=False,
+    )
+    database.connect()
+    return database
+
+
+def open_for_reading(path: Path) -> Database:
+    """A read-only connection; several may be open while the writer writes."""
+    database = Database(
+        path.absolute().as_uri() + "?mode=ro",
+        pragmas=(("query_only", 1), ("cache_size", -_CACHE_KIB), ("temp_store", "memory")),
+        timeout=_BUSY_TIMEOUT_S,
+        thread_safe=False,
+        autoconnect=False,
+        uri=True,
+        check_same_thread=False,
+    )
+    database.connect()
+    return database
+
+
+def migrate(database: Database, directory: Path = MIGRATIONS) -> None:
+    """Brings the schema up to date.
+
+    Raises ``StorageError("storage-newer")`` for a file that a later version has already changed:
+    writing to it could destroy what we do not know of.
+    """
+    runner: Any = Runner(database, str(directory))  # type: ignore[no-untyped-call]
+    unknown = [step.name for step in runner.status() if step.path is None]
+    if unknown:
+        raise StorageError("storage-newer", step=unknown[-1])
+    runner.up()

@@ -1,0 +1,100 @@
+"""All repositories over one database file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from app.adapters.storage.database import (
+    DATABASE_ERRORS,
+    MIGRATIONS,
+    migrate,
+    open_for_writing,
+    storage_error,
+)
+from app.adapters.storage.engine import InlineEngine, ThreadedEngine
+from app.adapters.storage.limits import SqliteLimitRepository
+from app.adapters.storage.people import (
+    SqliteAccessRepository,
+    SqliteAuditRepository,
+    SqliteBadgeRepository,
+)
+from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
+from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
+from app.adapters.storage.transactions import SqliteTransactionRepository
+from app.domain.errors import StorageError
+
+INLINE_BATCH = 500
+"""Samples per batch where no thread writes them by the second."""
+
+
+class SqliteStore:
+    """Implements ``Store``; made by ``open_store``."""
+
+    def __init__(self, engine: ThreadedEngine | InlineEngine, buffer: SampleBuffer) -> None:
+        self._engine = engine
+        self._buffer = buffer
+        self.transactions = SqliteTransactionRepository(engine)
+        self.samples = SqliteSampleRepository(engine, buffer, self._batch_when_inline)
+        self.limits = SqliteLimitRepository(engine)
+        self.site = SqliteSiteRepository(engine)
+        self.pending = SqlitePendingRepository(engine)
+        self.badges = SqliteBadgeRepository(engine)
+        self.access = SqliteAccessRepository(engine)
+        self.audit = SqliteAuditRepository(engine)
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples given up because the disk could not follow, since the start."""
+        return self._buffer.dropped
+
+    @property
+    def trouble_key(self) -> str | None:
+        """Message key of the disk's present trouble; ``None`` when the last batch was written."""
+        return self._buffer.trouble_key
+
+    async def flush(self) -> None:
+        """Returns when every sample added before is on disk."""
+        await self._engine.flush()
+
+    async def close(self) -> None:
+        """Writes what is queued and closes the file; further calls raise ``StorageError``."""
+        await self._engine.close()
+
+    def abandon(self) -> None:
+        """Closes the file as a crash would: what is not committed is lost. For tests of crashes."""
+        self._engine.abandon()
+
+    def _batch_when_inline(self) -> None:
+        if isinstance(self._engine, InlineEngine) and len(self._buffer) >= INLINE_BATCH:
+            self._engine.write_background()
+
+
+def open_store(
+    path: Path,
+    *,
+    inline: bool = False,
+    migrations: Path = MIGRATIONS,
+    waiting_samples: int = 20_000,
+) -> SqliteStore:
+    """Opens the database, creating it or bringing it up to date first; call before the loop runs.
+
+    ``inline`` makes a store without threads, whose async methods never suspend, for a rehearsal on
+    virtual time; it survives a crash of the process but not a power cut (synchronous NORMAL).
+    Raises ``StorageError``: ``storage-newer``, ``storage-damaged``, ``storage-readonly``,
+    ``storage-full``, ``storage-failed``.
+    """
+    buffer = SampleBuffer(waiting_samples)
+    try:
+        database = open_for_writing(path, synchronous="normal" if inline else "full")
+        try:
+            migrate(database, migrations)
+            if inline:
+                return SqliteStore(InlineEngine(database, buffer), buffer)
+            return SqliteStore(ThreadedEngine(database, path, buffer), buffer)
+        except BaseException:
+            database.close()
+            raise
+    except DATABASE_ERRORS as error:
+        raise storage_error(error) from error
+    except OSError as error:
+        raise StorageError("storage-readonly", cause=str(error)) from error
