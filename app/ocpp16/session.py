@@ -405,6 +405,11 @@ class StationSession:
 
     # ------------------------------------------------------------------ for the driver
 
+    @property
+    def unsent(self) -> int:
+        """How many frames wait in ``frames_to_send``."""
+        return len(self._frames)
+
     def frames_to_send(self) -> list[str]:
         """Text to write to the socket, in order; handed out once."""
         frames = self._frames

@@ -1,0 +1,321 @@
+"""The stations' port: OCPP-J 1.6 over WebSocket on a uvicorn server of its own.
+
+Apart from the pages' server on purpose: its own limits, and a fault there does not stop the
+stations. The handshake uses Starlette; messages go straight through ASGI, which costs less.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import socket
+import ssl
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import unquote_to_bytes
+
+import msgspec
+import uvicorn
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+from starlette.websockets import WebSocket, WebSocketDisconnect
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
+from app.ocpp16.session import SessionLimits
+from app.services.ports import Clock, StationHandler
+
+log = logging.getLogger(__name__)
+
+SUBPROTOCOL: Final = "ocpp1.6"
+
+MAX_IDENTITY: Final = 48
+"""Length of a station's identity; OCPP 1.6 names none, later versions 48."""
+
+HANDSHAKE_S: Final = 10.0
+MAX_HANDSHAKE_BYTES: Final = 16 * 1024
+"""What a caller may take before it is a station; uvicorn itself sets no bound."""
+
+_REPLACED: Final = "replaced by a newer connection"
+
+
+class OcppSettings(msgspec.Struct, frozen=True):
+    """How the stations' port behaves.
+
+    ``port`` 0 takes a free one. ``ping_interval_s`` ``None`` for stations that do not answer
+    pings: then ``SessionLimits.silent_after_s`` finds dead ones.
+    """
+
+    host: str = "0.0.0.0"  # noqa: S104 (the stations are on the LAN)
+    port: int = 8080
+    max_connections: int = 400
+    max_message_bytes: int = 256 * 1024
+    require_subprotocol: bool = False
+    ping_interval_s: float | None = 30.0
+    ping_timeout_s: float | None = 30.0
+    backlog: int = 512
+    shutdown_s: int = 5
+
+
+class OcppListener:
+    """Accepts stations and runs one ``StationConnection`` for each; the newest one wins.
+
+    A station that connects again ends its older connection first, and the services hear
+    ``disconnected`` of the old link before ``connected`` of the new one.
+    """
+
+    def __init__(
+        self,
+        handler: StationHandler,
+        settings: OcppSettings,
+        clock: Clock,
+        *,
+        limits: SessionLimits | None = None,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        self.settings = settings
+        self.refused = 0
+        """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
+        self._handler = handler
+        self._clock = clock
+        self._limits = limits
+        self._tls = tls
+        self._generation = 0
+        self._connections: dict[str, StationConnection] = {}
+        self._server: uvicorn.Server | None = None
+        self._socket: socket.socket | None = None
+
+    @property
+    def port(self) -> int:
+        """The port listened on."""
+        if self._socket is None:
+            raise RuntimeError("the listener is not started")
+        return int(self._socket.getsockname()[1])
+
+    @property
+    def connections(self) -> Mapping[str, StationConnection]:
+        """The newest connection of each station."""
+        return self._connections
+
+    async def start(self) -> None:
+        """Listens. Raises ``OSError`` when the port is taken."""
+        settings = self.settings
+        tls = self._tls
+        config = uvicorn.Config(
+            self,
+            http=_HastyHttpProtocol,
+            ws="websockets-sansio",
+            lifespan="off",
+            ws_max_size=settings.max_message_bytes,
+            ws_ping_interval=settings.ping_interval_s,
+            ws_ping_timeout=settings.ping_timeout_s,
+            ws_per_message_deflate=False,
+            server_header=False,
+            proxy_headers=False,
+            access_log=False,
+            log_config=None,
+            timeout_graceful_shutdown=settings.shutdown_s,
+            ssl_context_factory=None if tls is None else (lambda _config, _default: tls),
+        )
+        config.load()
+        listening = _listening_socket(settings)
+        server = uvicorn.Server(config)
+        server.lifespan = config.lifespan_class(config)
+        try:
+            # Not serve(): that one would take over the process's signals.
+            await server.startup(sockets=[listening])
+        except BaseException:
+            listening.close()
+            raise
+        self._server, self._socket = server, listening
+        log.info("stations connect to port %d", self.port)
+
+    async def stop(self) -> None:
+        """Closes every connection, then the port. No-op when not started."""
+        server, listening = self._server, self._socket
+        if server is None or listening is None:
+            return
+        self._server = self._socket = None
+        for connection in self._connections.values():
+            await connection.close("the manager stops")
+        await server.shutdown(sockets=[listening])
+
+    # ------------------------------------------------------------------ ASGI
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI application."""
+        identity = station_identity(scope.get("raw_path", b""))
+        if scope["type"] == "websocket":
+            try:
+                await self._accept(scope, receive, send, identity)
+            except (WebSocketDisconnect, OSError):
+                log.debug("%s: gone during the handshake", _address(scope))
+        else:
+            await _plain_http(identity)(scope, receive, send)
+
+    async def _accept(
+        self, scope: Scope, receive: Receive, send: Send, identity: str | None
+    ) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.receive()
+        if identity is None:
+            await self._deny(websocket, 404, "No usable station identity at the end of the path.")
+            return
+        known = identity in self._connections
+        if not known and len(self._connections) >= self.settings.max_connections:
+            await self._deny(websocket, 503, "Too many stations.")
+            return
+        offered = scope["subprotocols"]
+        if SUBPROTOCOL in offered:
+            await websocket.accept(subprotocol=SUBPROTOCOL)
+        else:
+            await websocket.accept()
+            if offered or self.settings.require_subprotocol:
+                # OCPP-J 1.6, clause 3.2: complete the handshake without the header, then close.
+                self.refused += 1
+                log.warning("%s: offers %s, not %s", identity, offered, SUBPROTOCOL)
+                await websocket.close(PROTOCOL_ERROR, f"{SUBPROTOCOL} only")
+                return
+        await self._serve(identity, _address(scope), _AsgiTransport(receive, send))
+
+    async def _deny(self, websocket: WebSocket, status: int, text: str) -> None:
+        self.refused += 1
+        log.warning("%s: station refused: %s", _address(websocket.scope), text)
+        await websocket.send_denial_response(PlainTextResponse(text, status))
+
+    async def _serve(self, identity: str, address: str, transport: _AsgiTransport) -> None:
+        self._generation += 1
+        connection = StationConnection(
+            identity,
+            transport,
+            self._handler,
+            self._clock,
+            generation=self._generation,
+            address=address,
+            limits=self._limits,
+        )
+        older = self._connections.get(identity)
+        self._connections[identity] = connection
+        try:
+            if older is not None:
+                log.info("%s: connects again, from %s", identity, address)
+                await older.close(_REPLACED)
+                await older.ended.wait()
+            if self._connections[identity] is connection:
+                await connection.run()
+            else:
+                await transport.close(1000, _REPLACED)
+        finally:
+            connection.ended.set()
+            if self._connections.get(identity) is connection:
+                del self._connections[identity]
+
+
+class _AsgiTransport:
+    """A connected ASGI WebSocket as a ``TextTransport``."""
+
+    def __init__(self, receive: Receive, send: Send) -> None:
+        self._receive = receive
+        self._send = send
+        self._open = True
+
+    async def receive(self) -> str | bytes | None:
+        if not self._open:
+            return None
+        message = await self._receive()
+        if message["type"] == "websocket.disconnect":
+            self._open = False
+            return None
+        text: str | bytes | None = message.get("text")
+        return message["bytes"] if text is None else text
+
+    async def send(self, text: str) -> None:
+        if not self._open:
+            raise ConnectionError("closed")
+        await self._send({"type": "websocket.send", "text": text})
+
+    async def close(self, code: int, reason: str) -> None:
+        if self._open:
+            self._open = False
+            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+
+
+class _HastyHttpProtocol(HttpToolsProtocol):
+    """Ends callers that do not come to the point: a silent socket, or headers without end."""
+
+    _bytes_taken = 0
+    _too_late: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._too_late = self.loop.call_later(HANDSHAKE_S, self._give_up)
+
+    def data_received(self, data: bytes) -> None:
+        # Only what comes before the upgrade passes here; then the transport changes its protocol.
+        self._bytes_taken += len(data)
+        if self._bytes_taken > MAX_HANDSHAKE_BYTES:
+            self.transport.abort()
+            return
+        super().data_received(data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        if self._too_late is not None:
+            self._too_late.cancel()
+        super().connection_lost(exc)
+
+    def _give_up(self) -> None:
+        if self.transport.get_protocol() is self:
+            self.transport.abort()
+
+
+def station_identity(raw_path: bytes) -> str | None:
+    """The identity at the end of a URL path, ``None`` when there is none that can be used.
+
+    Whatever stands before the last segment is accepted: installers type all sorts of prefixes. An
+    encoded slash belongs to the identity.
+    """
+    segments = [segment for segment in raw_path.split(b"/") if segment]
+    if not segments:
+        return None
+    try:
+        identity = unquote_to_bytes(segments[-1]).decode()
+    except UnicodeDecodeError:
+        return None
+    if not identity.isprintable() or not identity.strip() or len(identity) > MAX_IDENTITY:
+        return None
+    return identity
+
+
+def _plain_http(identity: str | None) -> Response:
+    """Someone opened the station's address in a browser: say what lives here."""
+    if identity is None:
+        return PlainTextResponse("Nothing here.", 404)
+    return PlainTextResponse(
+        "Charging stations connect here by WebSocket (OCPP 1.6J).",
+        426,
+        {"Upgrade": "websocket", "Connection": "Upgrade"},
+    )
+
+
+def _address(scope: Mapping[str, Any]) -> str:
+    client = scope.get("client")
+    return "" if client is None else str(client[0])
+
+
+def _listening_socket(settings: OcppSettings) -> socket.socket:
+    """A bound socket whose connections notice a peer that has vanished with data under way."""
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listening = socket.socket(family, socket.SOCK_STREAM)
+    try:
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if settings.ping_timeout_s is not None:
+            # Accepted sockets inherit it; without, a dead peer keeps its buffers for 15 minutes.
+            timeout_ms = int(settings.ping_timeout_s * 1000)
+            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
+        listening.bind((settings.host, settings.port))
+        listening.listen(settings.backlog)
+        listening.setblocking(False)
+    except BaseException:
+        listening.close()
+        raise
+    return listening

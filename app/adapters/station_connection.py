@@ -1,0 +1,326 @@
+"""Drives one ``StationSession`` over any transport of text, on whatever event loop runs.
+
+Three tasks live as long as the connection, and none is made per message. The *reader* only takes
+messages in, so that the answer to a CALL of ours is heard even while a CALL of the station is
+being handled. The *worker* handles the station's CALLs in order. The *writer* sends what neither
+of them sends: CALLs of other tasks, which may be cancelled without losing a frame.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import logging
+from collections.abc import Sequence
+from typing import Any, Final, Protocol, TypeVar
+
+from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
+from app.ocpp16.actions.types import Call, Confirmation
+from app.ocpp16.frames import ErrorCode, OcppError
+from app.ocpp16.session import (
+    CallAnswered,
+    CallFailed,
+    CallReceived,
+    Event,
+    FailureKind,
+    FrameRejected,
+    Priority,
+    SessionLimits,
+    StationSession,
+)
+from app.services.ports import Clock, StationHandler
+
+log = logging.getLogger(__name__)
+
+NORMAL_CLOSURE: Final = 1000
+PROTOCOL_ERROR: Final = 1002
+POLICY_VIOLATION: Final = 1008
+"""Close codes of RFC 6455, clause 7.4.1."""
+
+GRACE_S: Final = 5.0
+"""How long a CALL in work may still take, and a close frame to leave, once the link is gone."""
+
+REJECTED_IN_A_ROW: Final = 100
+"""As many unreadable messages without a readable one end the connection."""
+
+REJECTIONS_LOGGED: Final = 5
+"""Unreadable messages logged per connection; the rest is only counted."""
+
+MAX_UNSENT: Final = 256
+"""Frames that may wait for a station that does not read, before the connection ends."""
+
+_SHORTEST_TIMER_S: Final = 0.001
+
+_ConfirmationT = TypeVar("_ConfirmationT", bound=Confirmation)
+
+_FAILURE_KEYS: Final[dict[FailureKind, str]] = {
+    FailureKind.TIMEOUT: "station-no-answer",
+    FailureKind.DROPPED: "station-offline",
+    FailureKind.SUPERSEDED: "station-call-superseded",
+}
+
+
+class TextTransport(Protocol):
+    """A connected WebSocket, or what stands for it."""
+
+    async def receive(self) -> str | bytes | None:
+        """The next message (bytes for a binary one); ``None`` once closed, for ever after."""
+        ...
+
+    async def send(self, text: str) -> None:
+        """Sends a text message. Raises ``OSError`` once closed."""
+        ...
+
+    async def close(self, code: int, reason: str) -> None:
+        """Starts the closing handshake; no-op once closed."""
+        ...
+
+
+class StationConnection:
+    """One live connection: a ``StationLink`` for the services, ``run`` for whoever accepted it."""
+
+    def __init__(
+        self,
+        station_id: str,
+        transport: TextTransport,
+        handler: StationHandler,
+        clock: Clock,
+        *,
+        generation: int,
+        address: str = "",
+        limits: SessionLimits | None = None,
+    ) -> None:
+        self.station_id = station_id
+        self.generation = generation
+        self.address = address
+        self.handler_failures = 0
+        """CALLs that the services could not handle, answered InternalError."""
+        self.ended = asyncio.Event()
+        """Set once the services have been told ``disconnected``."""
+        ids = itertools.count(1)
+        self.session = StationSession(
+            station_id,
+            # Digits only, as the stations' own ids: the form every firmware can echo.
+            lambda: f"{generation:06d}{next(ids):08d}",
+            limits,
+            clock.monotonic_s(),
+        )
+        self._transport = transport
+        self._handler = handler
+        self._clock = clock
+        self._calls: dict[str, asyncio.Future[Any]] = {}
+        self._received: CallReceived | None = None
+        self._call_came = asyncio.Event()
+        self._frames_came = asyncio.Event()
+        self._sending = False
+        self._timer: asyncio.TimerHandle | None = None
+        self._reader: asyncio.Task[None] | None = None
+        self._close_code = NORMAL_CLOSURE
+        self._close_reason = ""
+        self._closing = False
+
+    @property
+    def repairs(self) -> dict[str, int]:
+        """Messages repaired, by name of the repair."""
+        return self.session.repairs
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """What was out of order on this connection, by name (``StationSession.counts``)."""
+        return self.session.counts
+
+    # ------------------------------------------------------------------ for the services
+
+    async def call(
+        self,
+        request: Call[_ConfirmationT],
+        *,
+        priority: Priority = Priority.CONTROL,
+        timeout_s: float | None = None,
+        replace_key: str | None = None,
+    ) -> _ConfirmationT:
+        """Sends a CALL and returns the station's confirmation.
+
+        Raises ``StationUnreachableError`` (``station-offline``, ``station-no-answer`` or
+        ``station-call-superseded``) and ``StationRefusedError`` (``station-refused``, the
+        CALLERROR in ``answer``).
+        """
+        session = self.session
+        call_id = session.send_call(
+            request, self._clock.monotonic_s(), priority, timeout_s, replace_key
+        )
+        future: asyncio.Future[_ConfirmationT] = asyncio.get_running_loop().create_future()
+        self._calls[call_id] = future
+        self._dispatch(session.take_events())
+        self._frames_came.set()
+        self._arm()
+        try:
+            return await future
+        finally:
+            if self._calls.pop(call_id, None) is not None:  # the caller was cancelled
+                session.withdraw(call_id)
+
+    async def close(self, reason: str) -> None:
+        """Asks for the end of the connection and returns at once; ``ended`` tells when it is."""
+        self._end(NORMAL_CLOSURE, reason)
+
+    # ------------------------------------------------------------------ the life of a connection
+
+    async def run(self) -> None:
+        """Serves the connection until it ends; then tells the services, whatever happened."""
+        try:
+            async with asyncio.TaskGroup() as group:
+                reader = self._reader = group.create_task(self._read())
+                worker = group.create_task(self._work())
+                writer = group.create_task(self._write())
+                if self._closing:
+                    reader.cancel()
+                self._arm()
+                await asyncio.wait({reader})
+                self._dispatch(self.session.close())
+                self._call_came.set()
+                await self._close_transport()
+                await asyncio.wait({worker}, timeout=GRACE_S)
+                worker.cancel()
+                writer.cancel()
+        finally:
+            self._dispatch(self.session.close())
+            if self._timer is not None:
+                self._timer.cancel()
+            await self._tell(self._handler.disconnected)
+            self.ended.set()
+
+    def _end(self, code: int, reason: str) -> None:
+        if self._closing:
+            return
+        self._closing = True
+        self._close_code = code
+        self._close_reason = reason
+        if self._reader is not None:
+            self._reader.cancel()
+
+    async def _close_transport(self) -> None:
+        try:
+            async with asyncio.timeout(GRACE_S):
+                await self._transport.close(self._close_code, self._close_reason)
+        except (OSError, TimeoutError):
+            log.debug("%s: the peer was gone before the close", self.station_id)
+
+    async def _read(self) -> None:
+        session, transport, clock = self.session, self._transport, self._clock
+        try:
+            while (text := await transport.receive()) is not None:
+                self._dispatch(session.receive(text, clock.monotonic_s()))
+                if session.unsent:
+                    self._frames_came.set()
+                    if session.unsent > MAX_UNSENT:
+                        self._end(POLICY_VIOLATION, "answers are not read")
+        except OSError as error:
+            log.info("%s: connection lost: %s", self.station_id, error)
+        except Exception:
+            log.exception("%s: reader failed", self.station_id)
+
+    async def _work(self) -> None:
+        await self._tell(self._handler.connected)
+        session = self.session
+        while True:
+            while self._received is None:
+                if session.closed:
+                    return
+                await self._call_came.wait()
+                self._call_came.clear()
+            received, self._received = self._received, None
+            try:
+                confirmation = await self._handler.handle(self, received.request)
+                session.answer(received.message_id, confirmation)
+            except OcppError as refusal:
+                session.answer_error(received.message_id, refusal.code, refusal.description)
+            except Exception:
+                self.handler_failures += 1
+                log.exception("%s: %s failed", self.station_id, received.request.action)
+                session.answer_error(received.message_id, ErrorCode.INTERNAL_ERROR)
+            self._dispatch(session.take_events())
+            await self._flush()
+
+    async def _write(self) -> None:
+        while True:
+            await self._frames_came.wait()
+            self._frames_came.clear()
+            await self._flush()
+
+    async def _flush(self) -> None:
+        """Sends what waits. A second caller leaves it to the first, so that order is kept."""
+        if self._sending:
+            return
+        self._sending = True
+        try:
+            while frames := self.session.frames_to_send():
+                for text in frames:
+                    await self._transport.send(text)
+        except OSError:
+            log.debug("%s: could not send", self.station_id)  # the reader learns of it as well
+        finally:
+            self._sending = False
+
+    async def _tell(self, notice: Any) -> None:
+        """Tells the services of the connection's beginning or end; their failure ends nothing."""
+        try:
+            await notice(self)
+        except Exception:
+            self.handler_failures += 1
+            log.exception("%s: %s failed", self.station_id, notice.__name__)
+
+    # ------------------------------------------------------------------ events and time
+
+    def _dispatch(self, events: Sequence[Event]) -> None:
+        for event in events:
+            if isinstance(event, CallReceived):
+                self._received = event
+                self._call_came.set()
+            elif isinstance(event, CallAnswered):
+                future = self._calls.pop(event.call_id, None)
+                if future is not None and not future.done():
+                    future.set_result(event.confirmation)
+                self._arm()
+            elif isinstance(event, CallFailed):
+                future = self._calls.pop(event.call_id, None)
+                if future is not None and not future.done():
+                    future.set_exception(self._failure(event))
+                self._arm()
+            elif isinstance(event, FrameRejected):
+                if self.session.counts["rejected"] <= REJECTIONS_LOGGED:
+                    log.warning("%s: message ignored: %s", self.station_id, event.reason)
+                if event.in_a_row >= REJECTED_IN_A_ROW:
+                    self._end(POLICY_VIOLATION, "unreadable messages")
+            else:
+                self._end(NORMAL_CLOSURE, f"silent for {event.silent_s:.0f} s")
+
+    def _failure(self, event: CallFailed) -> BornierError:
+        station, action = self.station_id, event.request.action
+        if event.kind is FailureKind.REFUSED:
+            answer = f"{event.code} {event.description}".strip()
+            return StationRefusedError(
+                "station-refused", station=station, action=action, answer=answer
+            )
+        return StationUnreachableError(_FAILURE_KEYS[event.kind], station=station, action=action)
+
+    def _arm(self) -> None:
+        """Sets the one timer to the session's next deadline."""
+        deadline_s = self.session.next_deadline()
+        if deadline_s is None:
+            return
+        loop = asyncio.get_running_loop()
+        # Never 0: on a virtual clock a deadline rounded to just ahead would come up for ever.
+        delay_s = max(deadline_s - self._clock.monotonic_s(), _SHORTEST_TIMER_S)
+        if self._timer is not None:
+            if self._timer.when() <= loop.time() + delay_s:
+                return
+            self._timer.cancel()
+        self._timer = loop.call_later(delay_s, self._advance)
+
+    def _advance(self) -> None:
+        self._timer = None
+        self._dispatch(self.session.advance(self._clock.monotonic_s()))
+        if self.session.unsent:
+            self._frames_came.set()
+        self._arm()
