@@ -12,7 +12,6 @@ PY := $(BIN)/python
 VENDOR := app/web/static/vendor
 LOCALES := app/web/locales
 LANGUAGES := fr en
-CATALOGUES := $(wildcard $(LOCALES)/*/LC_MESSAGES/messages.po)
 WORKERS ?= auto
 PYTEST_ARGS ?=
 
@@ -23,7 +22,7 @@ help: ## This list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
 	    | while IFS=$$'\t' read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
 
-setup: .venv/.stamp $(VENDOR)/.stamp $(CATALOGUES:.po=.mo) ## Everything the other commands need (they call it)
+setup: .venv/.stamp $(VENDOR)/.stamp ## Everything the other commands need (they call it)
 
 run: setup ## The manager and a simulated site (SCENARIO=demo-100 STATIONS=100 METER="Nemo D4-Le")
 	@exec $(PY) -m simulators run "$(or $(SCENARIO),demo-100)" --with-manager \
@@ -41,7 +40,7 @@ check: setup ## Format, lint, types, import contracts, translations
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-cache
-	$(PY) -m tests.support.catalogues $(LOCALES) $(LANGUAGES)
+	$(PY) -m tests.support.catalogues check $(LOCALES) $(LANGUAGES)
 
 bench: setup ## Performance figures against reference servers -> build/bench.json
 	@mkdir -p build
@@ -51,15 +50,8 @@ rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> bui
 	@mkdir -p build/rehearsal
 	$(PY) -m simulators.rehearsal "$(or $(SCENARIO),basement-100)"
 
-locales: setup ## Collect the texts to translate and compile the translations
-	@mkdir -p $(LOCALES)
-	$(BIN)/pybabel -q extract -F pyproject.toml -k N_ --no-wrap --sort-by-file --omit-header \
-	    -o $(LOCALES)/messages.pot .
-	@for language in $(LANGUAGES); do \
-	    $(BIN)/pybabel -q update --init-missing -l $$language -i $(LOCALES)/messages.pot -d $(LOCALES) \
-	        --no-wrap --no-fuzzy-matching --ignore-obsolete --ignore-pot-creation-date; \
-	    $(BIN)/pybabel -q compile -d $(LOCALES) -l $$language; \
-	done
+locales: setup ## Bring the catalogues of texts to translate up to date
+	$(PY) -m tests.support.catalogues update $(LOCALES) $(LANGUAGES)
 
 # uv resolves for every supported Python at once. It does not read pip's configuration, so its
 # index is taken from there; the lock files themselves name no index.
@@ -82,7 +74,6 @@ clean: ## Remove what running, testing and building made (keeps ./var and the se
 
 distclean: clean ## Remove the set-up as well (keeps ./var)
 	rm -rf .venv .venv-node .venv-lock node_modules $(VENDOR)
-	find $(LOCALES) -name '*.mo' -delete 2>/dev/null || true
 
 # ---------------------------------------------------------------- set-up, by stamps
 
@@ -114,9 +105,6 @@ $(VENDOR)/.stamp: node_modules/.stamp
 	cp node_modules/htmx.org/LICENSE $(VENDOR)/htmx.LICENSE.txt
 	cp node_modules/uplot/LICENSE $(VENDOR)/uPlot.LICENSE.txt
 	@touch $@
-
-%.mo: %.po .venv/.stamp
-	$(BIN)/pybabel -q compile -i $< -o $@
 
 # Browser tests drive the system's Chromium.
 chromium:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from io import BytesIO
+
 import pytest
 from babel.messages.catalog import Catalog
 
-from tests.support.catalogues import failures
+from tests.support.catalogues import brought_up_to_date, failures
+from tests.support.errors_toml import extract
 
 
 def catalogue(entries: dict[str, str]) -> Catalog:
@@ -49,3 +52,25 @@ def test_a_plural_may_leave_the_number_out() -> None:
     sources.add(("%(n)s station", "%(n)s stations"))
     good.add(("%(n)s station", "%(n)s stations"), ("une borne", "%(n)s bornes"))
     assert failures("fr", good, sources) == []
+
+
+def test_bringing_up_to_date_keeps_translations_and_drops_what_is_gone() -> None:
+    french = catalogue({"{count} A": "{count} ampères", "Gone": "Parti"})
+    updated = brought_up_to_date(french, SOURCES)
+    assert {message.id: message.string for message in updated if message.id} == {
+        "{count} A": "{count} ampères",
+        "Stop %(name)s": "",
+    }
+    assert not updated.obsolete
+
+
+def test_english_texts_stand_for_themselves() -> None:
+    updated = brought_up_to_date(Catalog(locale="en"), SOURCES)
+    assert failures("en", updated, SOURCES) == []
+
+
+def test_texts_of_errors_are_extracted() -> None:
+    source = b'# comment\n[meter-silent]\ntitle = "%(name)s is silent"\nseverity = "critical"\n'
+    assert list(extract(BytesIO(source), {}, (), {})) == [
+        (2, "gettext", "%(name)s is silent", []),
+    ]
