@@ -1,0 +1,434 @@
+"""The ledger of ceilings: for each connector, the most it may still legally draw.
+
+Rules (E is the ceiling, F the fallback installed by TxDefaultProfile):
+
+- A limit in force is the last one the station accepted in this transaction; before the first, F.
+- Every limit sent since and not answered may be in force too: E is the greatest of all.
+- After an accepted decrease the old value counts until the draw is measured below the new one,
+  or the car had its time to follow.
+- A value whose lease has lapsed has become F, if F is installed; if not, it stays.
+- A draw measured above the limit in force raises E to that draw and a bit more.
+- Idle: F once installed; else the rating; 0 for a station never seen, where a supply meter
+  would show its draw as background.
+- Offline: E as above, but never below F (it may restart alone, or start a transaction on F).
+- Without pilot: the rating while a car is there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from math import inf
+
+from app.domain.station import ConnectorKey
+from app.energy.settings import EnergySettings
+from app.energy.site_model import ConnectorNode
+from app.energy.site_state import ConnectorSample, ConnectorState
+
+
+class _Sent:
+    """A limit sent and not yet answered."""
+
+    __slots__ = ("lease_until_s", "limit_ma", "lost", "number", "sent_s")
+
+    def __init__(self, number: int, limit_ma: int, sent_s: float, lease_until_s: float) -> None:
+        self.number = number
+        self.limit_ma = limit_ma
+        self.sent_s = sent_s
+        self.lease_until_s = lease_until_s
+        self.lost = False
+
+
+class _Entry:
+    """What is known of one connector."""
+
+    def __init__(self, node: ConnectorNode) -> None:
+        self.node = node
+        self.online = False
+        self.seen = False
+        self.car_present = False
+        self.controllable = True
+        self.transaction_id: int | None = None
+        self.fallback_ma: int | None = None
+        self.fallback_pending_ma: int | None = None
+        self.confirmed_ma: int | None = None
+        self.confirmed_number = 0
+        self.confirmed_s = -inf
+        self.lease_until_s = inf
+        self.sent: list[_Sent] = []
+        # Values that were in force and may still be followed: (value, until when).
+        self.settling: list[tuple[int, float]] = []
+        # Low water: values that were possible lately, for the least the car may be drawing.
+        self.trail: list[tuple[int, float]] = []
+        self.raised_s = -inf
+        self.changed_s = -inf
+        self.sample: ConnectorSample | None = None
+        self.sample_seen_s = -inf
+        self.over_since_s: float | None = None
+        self.over_ma: int | None = None
+        self.refusals = 0
+        self.failed_s = -inf
+        self.failures = 0
+
+    # ------------------------------------------------------------- values in force
+
+    def lapsed(self, value_ma: int, lease_until_s: float, now_s: float, grace_s: float) -> int:
+        """``value_ma``, or the fallback once its lease has lapsed."""
+        if now_s >= lease_until_s + grace_s and self.fallback_ma is not None:
+            return self.fallback_ma
+        return value_ma
+
+    def base(self, now_s: float, grace_s: float) -> int:
+        """The greatest value that can be in force at the station."""
+        if self.confirmed_ma is None:
+            value = self.without_limit()
+        else:
+            value = self.lapsed(self.confirmed_ma, self.lease_until_s, now_s, grace_s)
+        for sent in self.sent:
+            value = max(value, self.lapsed(sent.limit_ma, sent.lease_until_s, now_s, grace_s))
+        return value
+
+    def without_limit(self) -> int:
+        """What the station allows when no limit of a transaction was accepted."""
+        if self.fallback_ma is not None:
+            return max(self.fallback_ma, self.fallback_pending_ma or 0)
+        if self.seen or not self.node.metered:
+            return self.node.rating_ma
+        return 0
+
+    def forget_limits(self) -> None:
+        """The transaction is over: its limits died with it."""
+        self.confirmed_ma = None
+        self.lease_until_s = inf
+        self.sent = []
+        self.settling = []
+        self.trail = []
+        self.sample = None
+        self.over_since_s = None
+        self.over_ma = None
+        self.refusals = 0
+        self.failures = 0
+        self.failed_s = -inf
+        self.raised_s = -inf
+        self.changed_s = -inf
+        self.confirmed_s = -inf
+
+
+class Ceilings:
+    """The ledger, fed by events; every query is a pure function of the events and ``now_s``."""
+
+    def __init__(self, nodes: Iterable[ConnectorNode], settings: EnergySettings) -> None:
+        self._settings = settings
+        self._entries: dict[ConnectorKey, _Entry] = {}
+        self._number = 0
+        self.sent_count = 0
+        self.replace_nodes(nodes)
+
+    def replace_nodes(self, nodes: Iterable[ConnectorNode]) -> None:
+        """Take over a changed configuration; what is known of remaining connectors stays."""
+        entries: dict[ConnectorKey, _Entry] = {}
+        for node in nodes:
+            entry = self._entries.get(node.key)
+            if entry is None:
+                entry = _Entry(node)
+            entry.node = node
+            entries[node.key] = entry
+        self._entries = entries
+
+    # ------------------------------------------------------------- messages
+
+    def sent(self, key: ConnectorKey, limit_ma: int, now_s: float, lease_until_s: float) -> int:
+        """A limit leaves for the station: record it *before* the bytes go out.
+
+        Returns the number by which its answer is reported.
+        """
+        self._number += 1
+        self.sent_count += 1
+        entry = self._entries.get(key)
+        if entry is None:
+            return self._number
+        previous = self._asked(entry)
+        if previous is None or limit_ma > previous:
+            entry.raised_s = now_s
+        if limit_ma != previous:
+            entry.changed_s = now_s
+        entry.sent.append(_Sent(self._number, limit_ma, now_s, lease_until_s))
+        entry.trail.append((limit_ma, inf))
+        return self._number
+
+    def accepted(self, key: ConnectorKey, number: int, now_s: float) -> None:
+        """The station accepted message ``number``: it and nothing older is in force."""
+        entry = self._entries.get(key)
+        if entry is None or number <= entry.confirmed_number:
+            return
+        found = next((sent for sent in entry.sent if sent.number == number), None)
+        if found is None:
+            return
+        settings = self._settings
+        was = entry.base(now_s, settings.lease_grace_s)
+        entry.sent = [sent for sent in entry.sent if sent.number > number]
+        entry.confirmed_ma = found.limit_ma
+        entry.confirmed_number = number
+        entry.confirmed_s = now_s
+        entry.lease_until_s = found.lease_until_s
+        entry.refusals = 0
+        entry.failures = 0
+        entry.failed_s = -inf
+        self._settle(entry, was, now_s)
+        self._close_trail(entry, now_s)
+
+    def refused(self, key: ConnectorKey, number: int, now_s: float) -> None:
+        """The station said no to message ``number``: it never came into force."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        found = next((sent for sent in entry.sent if sent.number == number), None)
+        if found is None:
+            return
+        entry.sent.remove(found)
+        entry.refusals += 1
+        entry.failures += 1
+        entry.failed_s = now_s
+
+    def unanswered(self, key: ConnectorKey, number: int, now_s: float) -> None:
+        """No answer to message ``number``: the station may or may not have applied it."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        found = next((sent for sent in entry.sent if sent.number == number), None)
+        if found is None or found.lost:
+            return
+        # A station that stays silent must not make the ledger grow: equal values are one.
+        for sent in entry.sent:
+            if sent.lost and sent.limit_ma == found.limit_ma:
+                found.lease_until_s = max(found.lease_until_s, sent.lease_until_s)
+        entry.sent = [
+            sent for sent in entry.sent if not (sent.lost and sent.limit_ma == found.limit_ma)
+        ]
+        found.lost = True
+        entry.failures += 1
+        entry.failed_s = now_s
+
+    def fallback_sent(self, key: ConnectorKey, fallback_ma: int) -> None:
+        """A TxDefaultProfile leaves for the station; a higher one counts from now on."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.fallback_pending_ma = max(fallback_ma, entry.fallback_pending_ma or 0)
+
+    def fallback_installed(self, key: ConnectorKey, fallback_ma: int, now_s: float) -> None:
+        """The station accepted the TxDefaultProfile (or is known to hold it from before)."""
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        was = entry.base(now_s, self._settings.lease_grace_s)
+        entry.fallback_ma = fallback_ma
+        entry.fallback_pending_ma = None
+        if entry.transaction_id is not None:
+            self._settle(entry, was, now_s)
+        entry.seen = True
+
+    def fallback_lost(self, key: ConnectorKey) -> None:
+        """The station has forgotten its profiles (factory reset, refusal after a boot)."""
+        entry = self._entries.get(key)
+        if entry is not None:
+            entry.fallback_ma = None
+            entry.fallback_pending_ma = None
+
+    def restore(
+        self,
+        key: ConnectorKey,
+        transaction_id: int,
+        limit_ma: int,
+        lease_until_s: float,
+    ) -> None:
+        """After a restart of the manager: the last limit on record of an open transaction.
+
+        It counts as sent and unanswered on top of the fallback: the ceiling is the greater.
+        """
+        entry = self._entries.get(key)
+        if entry is None:
+            return
+        entry.seen = True
+        entry.transaction_id = transaction_id
+        self._number += 1
+        record = _Sent(self._number, limit_ma, -inf, lease_until_s)
+        record.lost = True
+        entry.sent.append(record)
+        entry.trail.append((0, inf))
+
+    # ------------------------------------------------------------- what the station shows
+
+    def observe(self, state: ConnectorState, now_s: float) -> None:
+        """Take in one connector's snapshot: connection, transaction, car and sample."""
+        entry = self._entries.get(state.key)
+        if entry is None:
+            return
+        entry.online = state.online
+        entry.seen = entry.seen or state.online
+        entry.car_present = state.status.car_present
+        entry.controllable = state.controllable and entry.node.controllable
+        if state.transaction_id != entry.transaction_id:
+            self.transaction_changed(state.key, state.transaction_id)
+        for sent in list(entry.sent):
+            if not sent.lost and now_s - sent.sent_s > self._settings.answer_timeout_s:
+                self.unanswered(state.key, sent.number, now_s)
+        sample = state.sample
+        if sample is None or sample.at_s <= entry.sample_seen_s:
+            return
+        entry.sample_seen_s = sample.at_s
+        if entry.transaction_id is not None and sample.at_s >= state.arrived_s:
+            entry.sample = sample
+            self._measured(entry, sample)
+
+    def missing(self, key: ConnectorKey) -> None:
+        """A connector of the model that the snapshot does not show: it is offline."""
+        self._entries[key].online = False
+
+    def transaction_changed(self, key: ConnectorKey, transaction_id: int | None) -> None:
+        """Another transaction runs (or none): the limits of the last one are gone."""
+        entry = self._entries.get(key)
+        if entry is not None and entry.transaction_id != transaction_id:
+            entry.forget_limits()
+            entry.transaction_id = transaction_id
+
+    # ------------------------------------------------------------- queries
+
+    def ceiling(self, key: ConnectorKey, now_s: float) -> int:
+        """The most this connector may draw per phase (mA)."""
+        entry = self._entries[key]
+        settings = self._settings
+        rating = entry.node.rating_ma
+        if not entry.controllable and entry.car_present:
+            return rating
+        value = entry.base(now_s, settings.lease_grace_s)
+        if entry.settling:
+            entry.settling = [one for one in entry.settling if one[1] > now_s]
+            for settling_ma, _ in entry.settling:
+                value = max(value, settling_ma)
+        if entry.over_ma is not None:
+            value = max(value, entry.over_ma)
+        if not entry.online and entry.fallback_ma is not None:
+            value = max(value, entry.fallback_ma)
+        return min(value, rating)
+
+    def limit_in_force(self, key: ConnectorKey, now_s: float) -> int | None:
+        """The last confirmed limit (or the fallback, before or after it); ``None`` if unknown."""
+        entry = self._entries[key]
+        if entry.confirmed_ma is None:
+            return entry.fallback_ma
+        grace_s = self._settings.lease_grace_s
+        return entry.lapsed(entry.confirmed_ma, entry.lease_until_s, now_s, grace_s)
+
+    def asked(self, key: ConnectorKey) -> int | None:
+        """The limit last asked for and not known to have failed; ``None`` if unknown."""
+        return self._asked(self._entries[key])
+
+    def floor(self, key: ConnectorKey) -> int:
+        """The least value that may be in force: a message not above it is a sure decrease."""
+        entry = self._entries[key]
+        base = entry.confirmed_ma if entry.confirmed_ma is not None else entry.without_limit()
+        return min([base, *(sent.limit_ma for sent in entry.sent)])
+
+    def low_water(self, key: ConnectorKey, now_s: float) -> int | None:
+        """The least limit the car may be following since its last sample; ``None``: no limit."""
+        entry = self._entries[key]
+        values = [value for value, _ in entry.trail]
+        may_have_lapsed = now_s >= entry.lease_until_s - self._settings.lease_grace_s
+        if entry.fallback_ma is not None and (entry.confirmed_ma is None or may_have_lapsed):
+            values.append(entry.fallback_ma)
+        return min(values, default=None)
+
+    def in_flight(self, key: ConnectorKey) -> bool:
+        """Whether an answer is awaited."""
+        return any(not sent.lost for sent in self._entries[key].sent)
+
+    def uncertain(self, key: ConnectorKey) -> bool:
+        """Whether a message went unanswered and another should bring certainty."""
+        return any(sent.lost for sent in self._entries[key].sent)
+
+    def retry_at_s(self, key: ConnectorKey) -> float:
+        """When the next message may go, after refusals and silences (monotonic)."""
+        entry = self._entries[key]
+        if entry.failures == 0:
+            return -inf
+        wait = self._settings.retry_s * 2.0 ** min(entry.failures - 1, 16)
+        return entry.failed_s + min(wait, self._settings.retry_longest_s)
+
+    def refuses(self, key: ConnectorKey) -> bool:
+        """Whether the station refused too often to be counted on."""
+        return self._entries[key].refusals >= self._settings.refusals_before_giving_up
+
+    def disobeys(self, key: ConnectorKey, now_s: float) -> bool:
+        """Whether it has been measured above its limit for too long."""
+        since = self._entries[key].over_since_s
+        return since is not None and now_s - since >= self._settings.violation_s
+
+    def exceeds(self, key: ConnectorKey) -> bool:
+        """Whether the last sample was above the limit in force."""
+        return self._entries[key].over_ma is not None
+
+    def sample(self, key: ConnectorKey) -> ConnectorSample | None:
+        """The last sample of the running transaction."""
+        return self._entries[key].sample
+
+    def lease_until_s(self, key: ConnectorKey) -> float | None:
+        """Until when the confirmed limit holds; ``None`` when none was confirmed."""
+        entry = self._entries[key]
+        return None if entry.confirmed_ma is None else entry.lease_until_s
+
+    def raised_s(self, key: ConnectorKey) -> float:
+        """When a higher limit was last sent."""
+        return self._entries[key].raised_s
+
+    def changed_s(self, key: ConnectorKey) -> float:
+        """When a different limit was last sent."""
+        return self._entries[key].changed_s
+
+    # ------------------------------------------------------------- inside
+
+    @staticmethod
+    def _asked(entry: _Entry) -> int | None:
+        for sent in reversed(entry.sent):
+            if not sent.lost:
+                return sent.limit_ma
+        return entry.confirmed_ma if entry.confirmed_ma is not None else entry.fallback_ma
+
+    def _settle(self, entry: _Entry, was_ma: int, now_s: float) -> None:
+        if was_ma > entry.base(now_s, self._settings.lease_grace_s):
+            entry.settling.append((was_ma, now_s + self._settings.follow_s))
+
+    @staticmethod
+    def _close_trail(entry: _Entry, now_s: float) -> None:
+        """What is no longer possible is still followed for a while: it keeps its end."""
+        possible = {sent.limit_ma for sent in entry.sent}
+        if entry.confirmed_ma is not None:
+            possible.add(entry.confirmed_ma)
+        trail = [(value, end) for value, end in entry.trail if end != inf]
+        trail += [(value, now_s) for value, end in entry.trail if end == inf]
+        entry.trail = [one for one in trail if one[0] not in possible]
+        entry.trail += [(value, inf) for value in possible]
+
+    def _measured(self, entry: _Entry, sample: ConnectorSample) -> None:
+        settings = self._settings
+        measured_s = sample.at_s - settings.sample_delay_s
+        entry.trail = [one for one in entry.trail if one[1] > measured_s - settings.follow_s]
+        if entry.confirmed_ma is None:
+            return
+        limit = entry.base(sample.at_s, settings.lease_grace_s)
+        complies = sample.high.peak() <= limit + settings.comply_tolerance_ma
+        # A car that was told to rise a moment ago may be low only because it is still rising.
+        if (
+            complies
+            and measured_s >= entry.confirmed_s
+            and measured_s >= entry.raised_s + settings.follow_s
+        ):
+            entry.settling = []
+        excess = max(settings.violation_ma, round(limit * settings.violation_share))
+        if measured_s < entry.confirmed_s + settings.follow_s:
+            return
+        if sample.low.peak() > limit + excess:
+            entry.over_ma = sample.high.peak() + settings.violation_reserve_ma
+            if entry.over_since_s is None:
+                entry.over_since_s = sample.at_s
+        else:
+            entry.over_ma = None
+            entry.over_since_s = None

@@ -1,0 +1,125 @@
+"""The frozen input of one planning cycle: meter readings and what each connector says."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from app.domain.meter import MeterReading
+from app.domain.station import ConnectorKey, ConnectorStatus
+from app.domain.transaction import Sample
+from app.domain.units import NOMINAL_VOLTAGE_V, ZERO, PhaseCurrents
+
+_WHOLE_AMPERE_MA = 1_000
+
+
+class ConnectorSample(msgspec.Struct, frozen=True):
+    """What a connector measured, as an interval per conductor (mA, conductor order).
+
+    ``low`` is the least and ``high`` the most that the report allows: a conductor that was not
+    reported is 0 in ``low``; a value in whole amperes may be truncated and is one ampere more in
+    ``high``. ``at_s`` is the monotonic instant of reception. ``conductors_in_use`` is how many
+    conductors the report shows in use, by power over current when it has no phases; ``None`` when
+    it does not tell.
+    """
+
+    at_s: float
+    low: PhaseCurrents
+    high: PhaseCurrents
+    conductors_in_use: tuple[int, ...] | None = None
+
+    @classmethod
+    def of(
+        cls, sample: Sample, wired: int, *, probe_ma: int = 3_000, used_ma: int = 1_000
+    ) -> ConnectorSample | None:
+        """From a station's sample on an outlet with ``wired`` conductors (1 to 3).
+
+        ``None`` when the sample carries no current and no power. A power alone is spread over
+        the conductors: at most all of it on one (``high``), nothing sure (``low`` = 0).
+        """
+        phased = sample.current_ma[:wired]
+        known = [abs(value) for value in phased if value is not None]
+        if known:
+            most = _ceiling(max(known))
+            low = [abs(value) if value is not None else 0 for value in phased]
+            high = [_ceiling(abs(value)) if value is not None else most for value in phased]
+            in_use = _by_phase(low, probe_ma, used_ma) if len(known) == wired else None
+            return cls(sample.received_s, _three(low), _three(high), in_use)
+        if sample.current_unphased_ma is not None:
+            current = abs(sample.current_unphased_ma)
+            in_use = _by_power(current, sample.power_w, wired, probe_ma)
+            sure = in_use if in_use is not None else (0,)
+            low = [current if conductor in sure else 0 for conductor in range(wired)]
+            return cls(sample.received_s, _three(low), _three([_ceiling(current)] * wired), in_use)
+        if sample.power_w is not None:
+            high_ma = abs(sample.power_w) * 1000 // NOMINAL_VOLTAGE_V
+            return cls(sample.received_s, ZERO, _three([high_ma] * wired))
+        return None
+
+
+class ConnectorState(msgspec.Struct, frozen=True):
+    """One connector at the instant of the snapshot.
+
+    ``transaction_id`` is the open transaction's, or ``None``; ``arrived_s`` when the car came
+    (monotonic); ``cap_ma`` a limit of the session itself (cable, badge), or ``None``;
+    ``weight`` its share in thousandths; ``priority`` its strict class, 0 served first;
+    ``controllable`` false when the station is known not to follow limits.
+    """
+
+    key: ConnectorKey
+    online: bool
+    status: ConnectorStatus = ConnectorStatus.UNKNOWN
+    transaction_id: int | None = None
+    arrived_s: float = 0.0
+    cap_ma: int | None = None
+    weight: int = 1_000
+    priority: int = 0
+    controllable: bool = True
+    sample: ConnectorSample | None = None
+    sample_interval_s: float = 30.0
+
+
+class SiteState(msgspec.Struct, frozen=True):
+    """Everything one cycle sees.
+
+    ``readings`` holds the last reading of each metered circuit, ``None`` when there was none yet.
+    Connectors that are missing count as offline; unknown ones are ignored.
+    """
+
+    now_s: float
+    readings: Mapping[str, MeterReading | None]
+    connectors: tuple[ConnectorState, ...]
+
+
+def _ceiling(current_ma: int) -> int:
+    """The most that a reported current stands for: whole amperes may have been truncated."""
+    if current_ma and current_ma % _WHOLE_AMPERE_MA == 0:
+        return current_ma + _WHOLE_AMPERE_MA
+    return current_ma
+
+
+def _three(values: list[int]) -> PhaseCurrents:
+    return PhaseCurrents(*values, *[0] * (3 - len(values)))
+
+
+def _by_phase(low: list[int], probe_ma: int, used_ma: int) -> tuple[int, ...] | None:
+    if max(low) <= probe_ma:
+        return None
+    return tuple(conductor for conductor, value in enumerate(low) if value > used_ma)
+
+
+def _by_power(
+    current_ma: int, power_w: int | None, wired: int, probe_ma: int
+) -> tuple[int, ...] | None:
+    """Conductors in use, from one current and the total power (unity power factor)."""
+    if wired == 1:
+        return (0,) if current_ma > probe_ma else None
+    if power_w is None or current_ma <= probe_ma:
+        return None
+    ratio = abs(power_w) * 1000 / (NOMINAL_VOLTAGE_V * (current_ma + _ceiling(current_ma)) / 2)
+    count = round(ratio)
+    # Voltage, power factor and truncation move the ratio by some tenths: in between, no verdict.
+    if not 1 <= count <= wired or abs(ratio - count) > 0.3:
+        return None
+    return tuple(range(count))
