@@ -1,0 +1,231 @@
+"""Scenario files (``scenarios/*.yaml``): a site, its building, its cars, and what goes wrong.
+
+Currents are amperes, one number for all phases or three for L1, L2 and L3. Times are seconds after
+the start. Everything that follows from a scenario is worked out in ``simulators.plan``.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import Any, Literal
+
+import msgspec
+import yaml
+
+SCENARIOS = Path(__file__).with_name("scenarios")
+
+Amperes = float | tuple[float, float, float]
+
+
+class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A section of a scenario; a misspelt key is an error."""
+
+
+# --------------------------------------------------------------------------- building
+
+
+class Constant(_Part, tag_field="kind", tag="constant", frozen=True, kw_only=True):
+    """A load that never changes."""
+
+    amperes: Amperes
+
+
+class Step(_Part, tag_field="kind", tag="step", frozen=True, kw_only=True):
+    """A load switched on at ``at_s`` for ``for_s`` (for ever when absent), again every ``every_s``."""
+
+    amperes: Amperes
+    at_s: float
+    for_s: float | None = None
+    every_s: float | None = None
+
+
+class Curve(_Part, tag_field="kind", tag="curve", frozen=True, kw_only=True):
+    """The BDEW G25 curve of the day, with this mean current at the year's greatest quarter hour."""
+
+    peak_amperes: float
+    shares: tuple[float, float, float] = (1.0, 1.0, 1.0)
+
+
+class Wave(_Part, tag_field="kind", tag="wave", frozen=True, kw_only=True):
+    """A slow swing between nothing and ``amperes``."""
+
+    amperes: Amperes
+    period_s: float
+
+
+class Noise(_Part, tag_field="kind", tag="noise", frozen=True, kw_only=True):
+    """Small loads that come and go around 0."""
+
+    deviation_amperes: float
+    memory_s: float = 60.0
+
+
+BuildingLoad = Constant | Step | Curve | Wave | Noise
+
+# --------------------------------------------------------------------------- site
+
+
+class CircuitPart(_Part, frozen=True, kw_only=True):
+    """A circuit and what the building draws on it."""
+
+    id: str
+    name: str
+    limit_a: Amperes
+    parent: str | None = None
+    margin_a: float = 0.0
+    worst_background_a: Amperes | None = None
+    building: tuple[BuildingLoad, ...] = ()
+
+
+class MeterPart(_Part, frozen=True, kw_only=True):
+    """The meter: its model, the circuit it sits on, and what it sees there."""
+
+    model: str = "IME Nemo D4-Le"
+    circuit: str = "supply"
+    placement: Literal["supply", "charging", "building"] = "supply"
+    unit_id: int = 1
+
+
+class StationGroup(_Part, frozen=True, kw_only=True):
+    """Stations that hang on one circuit; shares of a mix need not sum to 1.
+
+    ``place`` may use ``{n}``, the number within the group. ``layouts`` are ``single`` (one Type 2
+    outlet), ``double`` (two, sharing the station's ``max_a``) and ``socket`` (one Type 2 outlet and
+    a domestic socket without pilot).
+    """
+
+    prefix: str
+    count: int
+    circuit: str
+    place: str
+    max_a: float = 32.0
+    fallback_a: float = 0.0
+    personas: dict[str, float]
+    phases: dict[int, float] = msgspec.field(default_factory=lambda: {3: 1.0})
+    rotations: dict[str, float] = msgspec.field(default_factory=lambda: {"RST": 1.0})
+    layouts: dict[str, float] = msgspec.field(default_factory=lambda: {"single": 1.0})
+    free_charging: bool = False
+
+
+# --------------------------------------------------------------------------- cars
+
+
+class Latecomers(_Part, frozen=True, kw_only=True):
+    """More cars for big batteries: how many (share of the outlets), from when, within how long."""
+
+    share: float
+    at_s: float
+    over_s: float = 60.0
+
+
+class Occupied(_Part, tag_field="kind", tag="occupied", frozen=True, kw_only=True):
+    """A share of the outlets is taken from the start by cars that want these many kWh."""
+
+    share: float
+    energy_kwh: tuple[float, float] = (40.0, 60.0)
+    over_s: float = 0.0
+    latecomers: Latecomers | None = None
+
+
+class Day(_Part, tag_field="kind", tag="day", frozen=True, kw_only=True):
+    """A day of real sessions at a kind of place, so many per outlet; may start with some inside."""
+
+    place: Literal["private", "public", "workplace"]
+    visits_per_outlet: float
+    occupied_share: float = 0.0
+
+
+class CarHabits(_Part, frozen=True, kw_only=True):
+    """How cars follow the pilot: bounds of the seconds from full current to none and back.
+
+    ``sleepy_share`` is the share of cars that do not resume after a few pauses.
+    """
+
+    ramp_down_s: tuple[float, float] = (1.0, 5.0)
+    ramp_up_s: tuple[float, float] = (5.0, 20.0)
+    sleepy_share: float = 0.0
+
+
+# --------------------------------------------------------------------------- events
+
+
+class MeterDead(_Part, tag_field="kind", tag="meter-dead", frozen=True, kw_only=True):
+    """The meter stops answering."""
+
+    at_s: float
+    for_s: float
+
+
+class StationsOffline(_Part, tag_field="kind", tag="stations-offline", frozen=True, kw_only=True):
+    """That share of the stations that charge lose the network; ``for_s`` absent: for good."""
+
+    at_s: float
+    share: float
+    for_s: float | None = None
+
+
+class ManagerKilled(_Part, tag_field="kind", tag="manager-killed", frozen=True, kw_only=True):
+    """The manager dies without any clean-up and is started again on the same data."""
+
+    at_s: float
+    for_s: float
+
+
+Event = MeterDead | StationsOffline | ManagerKilled
+
+# --------------------------------------------------------------------------- the whole
+
+
+class Scenario(_Part, frozen=True, kw_only=True):
+    """A scenario file. ``start`` is the site's local time at second 0."""
+
+    name: str
+    title: str
+    description: str
+    site_name: str
+    start: datetime
+    duration_s: float
+    timezone: str = "Europe/Paris"
+    circuits: tuple[CircuitPart, ...]
+    meter: MeterPart = MeterPart()
+    stations: tuple[StationGroup, ...]
+    cars: Occupied | Day
+    habits: CarHabits = CarHabits()
+    events: tuple[Event, ...] = ()
+
+    @property
+    def station_count(self) -> int:
+        """Stations in all groups."""
+        return sum(group.count for group in self.stations)
+
+
+def three(amperes: Amperes) -> tuple[float, float, float]:
+    """One number for all phases, or three: always three."""
+    if isinstance(amperes, tuple):
+        return amperes
+    return (float(amperes), float(amperes), float(amperes))
+
+
+def scenario_names() -> list[str]:
+    """Names of the scenarios that come with the simulators."""
+    return sorted(path.stem for path in SCENARIOS.glob("*.yaml"))
+
+
+def load_scenario(name: str) -> Scenario:
+    """The scenario of that name; ``ValueError`` when there is none or its file is not right."""
+    path = SCENARIOS / f"{name}.yaml"
+    if not path.is_file():
+        raise ValueError(f"no scenario {name!r}; there are {', '.join(scenario_names())}")
+    return parse_scenario(name, path.read_text("utf-8"))
+
+
+def parse_scenario(name: str, text: str) -> Scenario:
+    """A scenario from the text of its file; ``ValueError`` says what is wrong and where."""
+    content: Any = yaml.safe_load(text)
+    if not isinstance(content, dict):
+        raise ValueError(f"scenario {name!r} is not a mapping")
+    try:
+        return msgspec.convert({"name": name, **content}, Scenario)
+    except msgspec.ValidationError as error:
+        raise ValueError(f"scenario {name!r}: {error}") from error

@@ -1,0 +1,1 @@
+"""The simulated site's electrical truth: circuits, building, cars' workload, breakers' oracle."""
