@@ -132,7 +132,7 @@ def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     if not isinstance(value, list) or len(value) < 2:
         raise FrameError("not a frame")
     kind, message_id = value[0], value[1]
-    if isinstance(kind, bool) or kind not in {2, 3, 4}:
+    if isinstance(kind, bool) or kind not in (2, 3, 4):  # may be of any type, hashable or not
         raise FrameError("unknown message type")
     if not isinstance(message_id, str):
         raise FrameError("message id is not a string")

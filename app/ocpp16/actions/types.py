@@ -72,7 +72,12 @@ class Part(
 
 
 def in_utc(instant: datetime) -> datetime:
-    """The same instant in UTC; an instant outside of what UTC can hold keeps its clock time."""
+    """The same instant in UTC; an instant outside of what UTC can hold keeps its clock time.
+
+    A naive one is left alone, for the encoder's check to refuse.
+    """
+    if instant.tzinfo is None:
+        return instant
     try:
         return instant.astimezone(UTC)
     except OverflowError:
