@@ -1,0 +1,54 @@
+"""Settings of the manager, from the command line and the environment; each key documented here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import msgspec
+
+VERSION = "0.1.0"
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True):
+    """Where the manager keeps its data and which ports it opens."""
+
+    data_dir: Path = Path("var")
+    """One SQLite file, the certificate and its key; created when absent."""
+
+    web_host: str = "127.0.0.1"
+    """Address of the HTTPS pages; ``0.0.0.0`` for every interface."""
+
+    web_port: int = 8443
+    """443 on the box, 8443 in development."""
+
+    ocpp_host: str = "127.0.0.1"
+    """Address of the stations' port."""
+
+    ocpp_port: int = 8080
+    """``ws://…:8080/ocpp/{station_id}``."""
+
+    public_names: tuple[str, ...] = ()
+    """Further names and addresses that the certificate shall carry."""
+
+    sample_interval_s: int = 10
+    """How often stations are asked to report while charging (MeterValueSampleInterval)."""
+
+    heartbeat_interval_s: int = 300
+    """Told to stations in BootNotification.conf."""
+
+    pending_interval_s: int = 30
+    """How soon an unknown station asks again (BootNotification.conf, Pending)."""
+
+    lease_s: int = 600
+    """Lifetime of a limit sent to a station: without news it falls back by itself."""
+
+    meter_period_s: float = 1.0
+    """Period of the fast meter poll."""
+
+    sample_retention_days: int = 400
+    """Measurements of connectors older than this are deleted."""
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file."""
+        return self.data_dir / "bornier.sqlite3"

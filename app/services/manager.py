@@ -1,0 +1,215 @@
+"""The manager without its sockets: services joined over whatever adapters it is given.
+
+A rehearsal runs this same object over memory links on a virtual clock; ``app.main`` adds the real
+sockets around it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from math import inf
+
+from app.config import Settings
+from app.energy.planner import Planner
+from app.energy.settings import EnergySettings
+from app.ocpp16.registration import BootIntervals
+from app.services.access import AccessService
+from app.services.audit import AuditTrail
+from app.services.authorization import Authorization
+from app.services.badges import BadgeService
+from app.services.circuits import CircuitService, MeterModelInfo, MeterTester
+from app.services.commissioning import Commissioning
+from app.services.configuration import ConfigurationService
+from app.services.context import Services
+from app.services.control_loop import ControlLoop, model_of
+from app.services.health import Check, HealthService
+from app.services.inbox import Inbox
+from app.services.intake import Intake
+from app.services.limits import LimitSender
+from app.services.live import LiveFeed
+from app.services.meters import MeterDesk, MeterFactory
+from app.services.painter import Painter
+from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
+from app.services.provisioning import parse_site
+from app.services.registry import Registry
+from app.services.retention import Retention
+from app.services.sessions import SessionService
+from app.services.stations import StationService
+from app.services.tasks import TaskSupervisor
+
+CYCLE_LATE_S = 5.0
+"""A control cycle that has not run for so long makes the manager not ready."""
+
+
+@dataclass(frozen=True, slots=True)
+class Adapters:
+    """What a manager is given from outside."""
+
+    clock: Clock
+    store: Store
+    hasher: PasswordHasher
+    meter_factory: MeterFactory
+    meter_models: tuple[MeterModelInfo, ...]
+    meter_tester: MeterTester
+    random: Callable[[], float]
+    """Uniform in [0, 1): spreads retries of stations."""
+
+
+class Manager:
+    """A manager without its sockets: starts, runs its control cycle, stops."""
+
+    def __init__(self, settings: Settings, adapters: Adapters) -> None:
+        clock, store = adapters.clock, adapters.store
+        self.settings = settings
+        self._adapters = adapters
+        self._tasks = TaskSupervisor()
+        self.registry = Registry()
+        self.live = LiveFeed()
+        audit = AuditTrail(store.audit, clock)
+        self.configuration = ConfigurationService(store.site, audit)
+        self.planner = Planner(
+            model_of(self.configuration.current), EnergySettings(lease_s=float(settings.lease_s))
+        )
+        self.badges = BadgeService(store.badges, audit, clock)
+        self._inbox = Inbox(store.pending, clock)
+        authorization = Authorization(self.badges, self.registry)
+        self.sessions = SessionService(
+            self.registry, authorization, self.planner, store.transactions, store.samples, clock
+        )
+        self.meters = MeterDesk(adapters.meter_factory)
+        self.sender = LimitSender(self.registry, self.planner, store.limits, self._tasks, clock)
+        self.control = ControlLoop(
+            registry=self.registry,
+            meters=self.meters,
+            planner=self.planner,
+            sender=self.sender,
+            painter=Painter(self.registry, self.meters, self._inbox, authorization, clock),
+            live=self.live,
+            configuration=self.configuration,
+            clock=clock,
+            lease_s=settings.lease_s,
+        )
+        self.handler = Intake(
+            registry=self.registry,
+            inbox=self._inbox,
+            authorization=authorization,
+            sessions=self.sessions,
+            commissioning=Commissioning(
+                self.planner,
+                clock,
+                sample_interval_s=settings.sample_interval_s,
+                heartbeat_interval_s=settings.heartbeat_interval_s,
+            ),
+            site=store.site,
+            tasks=self._tasks,
+            clock=clock,
+            jitter=adapters.random,
+            intervals=BootIntervals(
+                heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
+            ),
+        )
+        self._retention = Retention(
+            store.samples, clock, keep=timedelta(days=settings.sample_retention_days)
+        )
+        self.health = HealthService(clock)
+        self.services = Services(
+            clock=clock,
+            settings=settings,
+            live=self.live,
+            access=AccessService(store.access, adapters.hasher, audit, clock),
+            stations=StationService(self.registry, self.configuration, self._inbox, audit),
+            badges=self.badges,
+            circuits=CircuitService(
+                self.configuration, adapters.meter_models, adapters.meter_tester
+            ),
+            sessions=self.sessions,
+            health=self.health,
+        )
+        self._add_probes()
+
+    async def start(self, provision: bytes | None = None) -> None:
+        """Reads the database, takes what ran before over, and begins to control.
+
+        ``provision`` is a site document, used only while the database holds no site.
+        """
+        await self.badges.load()
+        await self._inbox.load()
+        known = await self.configuration.load()
+        self.registry.configure(self.configuration.current.stations)
+        self.planner.replace_model(model_of(self.configuration.current))
+        self.configuration.on_change(self._reconfigured)
+        if not known and provision is not None:
+            configuration, badges = parse_site(provision)
+            await self.configuration.apply(configuration, "provisioning", "site-imported", "")
+            await self.badges.import_missing(badges)
+        else:
+            await self.meters.configure(self.configuration.current)
+        await self._restore()
+        self._tasks.start(self.control.run(), "control loop")
+        self._tasks.start(self._retention.run(), "retention")
+
+    async def stop(self) -> None:
+        """Ends every task and meter, and writes what is queued."""
+        await self._tasks.stop()
+        await self.meters.stop()
+        await self._adapters.store.close()
+
+    def abandon(self) -> None:
+        """Drops everything on the spot, as a power cut would; nothing is written."""
+        self._tasks.abandon()
+
+    async def _reconfigured(self, configuration: SiteConfiguration) -> None:
+        self.registry.configure(configuration.stations)
+        await self.control.reconfigure(configuration)
+        await self.meters.configure(configuration)
+
+    async def _restore(self) -> None:
+        """What stations may still draw after a restart: never less than what was last sent."""
+        store, clock = self._adapters.store, self._adapters.clock
+        identities = await store.site.identities()
+        for station in self.registry:
+            identity = identities.get(station.station.station_id)
+            if identity is not None:
+                station.identity = identity
+                station.ever_seen = True
+        now_s, now_utc = clock.monotonic_s(), clock.utc_now()
+        await self.sessions.load()
+        for limit in await store.limits.load():
+            live = self.registry.connector(limit.key)
+            if live is None or live.transaction is None:
+                continue
+            until_s = inf
+            if limit.lease_until_utc is not None:
+                until_s = now_s + (limit.lease_until_utc - now_utc).total_seconds()
+            self.planner.ceilings.restore(
+                limit.key, live.transaction.transaction_id, limit.limit_ma, until_s
+            )
+
+    def _add_probes(self) -> None:
+        self.health.add(self._probe_cycle, needed=True)
+        self.health.add(self._probe_meters, needed=False)
+        self.health.add(self._probe_stations, needed=False)
+
+    def _probe_cycle(self) -> Check:
+        last = self.control.last_cycle_s
+        if last is None:
+            return Check("control-cycle", False, "not started")
+        age_s = self._adapters.clock.monotonic_s() - last
+        return Check("control-cycle", age_s < CYCLE_LATE_S, f"{self.control.cycles} cycles")
+
+    def _probe_meters(self) -> Check:
+        meters = self.meters.meters()
+        silent = [meter.config.meter_id for meter in meters if meter.error_key is not None]
+        return Check("meters", not silent, f"{len(meters) - len(silent)}/{len(meters)}")
+
+    def _probe_stations(self) -> Check:
+        stations = list(self.registry)
+        online = sum(1 for station in stations if station.online)
+        charging = sum(1 for live in self.registry.connectors() if live.transaction is not None)
+        return Check(
+            "stations",
+            online == len(stations),
+            f"{online}/{len(stations)} online, {charging} transactions",
+        )

@@ -1,0 +1,236 @@
+"""Makes the frozen ``SiteView`` of a cycle from the registry, the meters and the plan."""
+
+from __future__ import annotations
+
+from app.domain.badge import normalised_id_tag
+from app.domain.limits import Allocation, Reason, ReasonCode
+from app.domain.station import ConnectorKey, ConnectorStatus
+from app.domain.units import ZERO, PhaseCurrents
+from app.energy.plan import BalanceSource, CircuitBalance, Plan
+from app.services.alarms import AlarmBoard
+from app.services.authorization import Authorization
+from app.services.inbox import Inbox
+from app.services.live import (
+    CircuitView,
+    ConnectorView,
+    DisplayState,
+    MeterView,
+    SiteView,
+)
+from app.services.meters import MeterDesk
+from app.services.ports import Clock, SiteConfiguration
+from app.services.registry import ConnectorLive, Registry, StationLive
+
+METER_STALE_S = 5.0
+"""Older readings are shown as stale, and freeze increases."""
+
+_STATE_BY_STATUS = {
+    ConnectorStatus.AVAILABLE: DisplayState.AVAILABLE,
+    ConnectorStatus.PREPARING: DisplayState.PLUGGED,
+    ConnectorStatus.CHARGING: DisplayState.CHARGING,
+    ConnectorStatus.SUSPENDED_EVSE: DisplayState.WAITING_FOR_POWER,
+    ConnectorStatus.SUSPENDED_EV: DisplayState.SUSPENDED_BY_CAR,
+    ConnectorStatus.FINISHING: DisplayState.FINISHED,
+    ConnectorStatus.RESERVED: DisplayState.RESERVED,
+    ConnectorStatus.UNAVAILABLE: DisplayState.UNAVAILABLE,
+    ConnectorStatus.FAULTED: DisplayState.FAULTED,
+    ConnectorStatus.UNKNOWN: DisplayState.AVAILABLE,
+}
+
+
+class Painter:
+    """Paints one view per cycle; reads memory only."""
+
+    def __init__(
+        self,
+        registry: Registry,
+        meters: MeterDesk,
+        inbox: Inbox,
+        authorization: Authorization,
+        clock: Clock,
+    ) -> None:
+        self._registry = registry
+        self._meters = meters
+        self._inbox = inbox
+        self._authorization = authorization
+        self._clock = clock
+        self._alarms = AlarmBoard(clock)
+        self._cycle = 0
+
+    def paint(self, configuration: SiteConfiguration, plan: Plan, cycle_ms: float) -> SiteView:
+        """The site as it is now, with the plan's limits and reasons."""
+        self._cycle += 1
+        now_s = self._clock.monotonic_s()
+        allocations = {allocation.key: allocation for allocation in plan.allocations}
+        circuits = self._circuits(configuration, plan)
+        names = {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
+        connectors = tuple(
+            self._connector(station, live, allocations.get(live.key), names, now_s)
+            for station in self._registry
+            for live in station.connectors.values()
+        )
+        meters = self._meter_views(now_s)
+        return SiteView(
+            cycle=self._cycle,
+            at_utc=self._clock.utc_now(),
+            name=configuration.name,
+            timezone=configuration.timezone,
+            circuits=circuits,
+            connectors=connectors,
+            meters=meters,
+            alarms=self._alarms.update(circuits, connectors, meters),
+            pending_stations=len(self._inbox.waiting()),
+            cycle_ms=round(cycle_ms, 2),
+        )
+
+    def _circuits(self, configuration: SiteConfiguration, plan: Plan) -> tuple[CircuitView, ...]:
+        binding: dict[str, set[int]] = {}
+        for allocation in plan.allocations:
+            reason = allocation.reason
+            if reason.circuit_id is not None and reason.phase is not None:
+                binding.setdefault(reason.circuit_id, set()).add(reason.phase)
+        placements = {meter.circuit_id: meter.placement for meter in configuration.meters}
+        depths: dict[str, int] = {}
+        parents = {circuit.circuit_id: circuit.parent_id for circuit in configuration.circuits}
+        names = {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
+        views: list[CircuitView] = []
+        for balance in plan.balances:
+            circuit_id = balance.circuit_id
+            parent_id = parents.get(circuit_id)
+            depths[circuit_id] = 0 if parent_id is None else depths.get(parent_id, 0) + 1
+            total, building = _flows(balance)
+            views.append(
+                CircuitView(
+                    circuit_id=circuit_id,
+                    name=names.get(circuit_id, circuit_id),
+                    parent_id=parent_id,
+                    depth=depths[circuit_id],
+                    limit=balance.limit,
+                    total=total,
+                    charging=balance.charging,
+                    building=building,
+                    ceilings=balance.ceilings,
+                    metered=circuit_id in placements,
+                    placement=placements.get(circuit_id),
+                    age_s=None if balance.age_s is None else round(balance.age_s, 1),
+                    stale=circuit_id in placements
+                    and (balance.age_s is None or balance.age_s > METER_STALE_S),
+                    binding_phases=tuple(sorted(binding.get(circuit_id, ()))),
+                )
+            )
+        return tuple(views)
+
+    def _connector(
+        self,
+        station: StationLive,
+        live: ConnectorLive,
+        allocation: Allocation | None,
+        circuit_names: dict[str, str],
+        now_s: float,
+    ) -> ConnectorView:
+        config = station.station
+        transaction = live.transaction
+        sample = live.sample
+        return ConnectorView(
+            key=live.key,
+            station_name=connector_name(station, live.key),
+            place=config.place,
+            circuit_id=config.circuit_id,
+            circuit_name=circuit_names.get(config.circuit_id, config.circuit_id),
+            state=display_state(station, live, allocation),
+            status=live.status,
+            error_code=live.error_code or station.error_code,
+            online=station.online,
+            offline_since_utc=station.offline_since_utc,
+            limit_ma=None if allocation is None else allocation.limit_ma,
+            max_ma=min(live.connector.max_ma, config.max_ma),
+            reason=_reason(station, allocation),
+            measured=None if sample is None else _site_currents(live),
+            measured_age_s=None if sample is None else round(now_s - sample.received_s, 1),
+            power_w=None if sample is None else sample.power_w,
+            energy_wh=live.session_energy_wh,
+            transaction_id=None if transaction is None else transaction.transaction_id,
+            session_since_utc=None if transaction is None else transaction.started_utc,
+            badge_label=""
+            if transaction is None
+            else self._authorization.label(normalised_id_tag(transaction.id_tag)),
+            controllable=live.connector.controllable,
+            obeys=live.obeys,
+        )
+
+    def _meter_views(self, now_s: float) -> tuple[MeterView, ...]:
+        views: list[MeterView] = []
+        for meter in self._meters.meters():
+            reading = meter.last_reading
+            age_s = None if reading is None else reading.age_s(now_s)
+            views.append(
+                MeterView(
+                    meter_id=meter.config.meter_id,
+                    model=meter.config.model,
+                    circuit_id=meter.config.circuit_id,
+                    placement=meter.config.placement,
+                    currents=None if reading is None else reading.currents,
+                    age_s=None if age_s is None else round(age_s, 1),
+                    stale=age_s is None or age_s > METER_STALE_S,
+                    error_key=meter.error_key,
+                )
+            )
+        return tuple(views)
+
+
+def connector_name(station: StationLive, key: ConnectorKey) -> str:
+    """The station's name, with the connector's number where there are several."""
+    if len(station.connectors) == 1:
+        return station.station.name
+    return f"{station.station.name} · {key.connector_id}"
+
+
+def display_state(
+    station: StationLive, live: ConnectorLive, allocation: Allocation | None
+) -> DisplayState:
+    """What people see: the OCPP status, corrected by what the manager knows better."""
+    if not station.online:
+        return DisplayState.OFFLINE
+    if station.status is ConnectorStatus.FAULTED:
+        return DisplayState.FAULTED
+    state = _STATE_BY_STATUS[live.status]
+    if live.transaction is None:
+        return DisplayState.PLUGGED if state is DisplayState.CHARGING else state
+    if state is DisplayState.AVAILABLE:
+        state = DisplayState.CHARGING
+    waiting = (
+        allocation is not None
+        and allocation.limit_ma == 0
+        and state in (DisplayState.CHARGING, DisplayState.PLUGGED, DisplayState.SUSPENDED_BY_CAR)
+    )
+    return DisplayState.WAITING_FOR_POWER if waiting else state
+
+
+def _reason(station: StationLive, allocation: Allocation | None) -> Reason | None:
+    if not station.online:
+        return Reason(ReasonCode.OFFLINE)
+    return None if allocation is None else allocation.reason
+
+
+def _site_currents(live: ConnectorLive) -> PhaseCurrents:
+    """The newest measurement on the site's phases; an unphased one on every wired conductor."""
+    sample = live.sample
+    if sample is None:
+        return ZERO
+    if sample.current_unphased_ma is not None:
+        wired = live.connector.phases
+        if wired == 3 and sample.power_w is not None and sample.current_unphased_ma > 1_000:
+            volt_amperes = sample.current_unphased_ma * 230 / 1000
+            wired = min(3, max(1, round(sample.power_w / volt_amperes)))
+        conductors = PhaseCurrents.on(range(wired), sample.current_unphased_ma)
+    else:
+        conductors = PhaseCurrents.of(value or 0 for value in sample.current_ma)
+    return live.connector.rotation.to_site(conductors)
+
+
+def _flows(balance: CircuitBalance) -> tuple[PhaseCurrents, PhaseCurrents]:
+    """What flows through a circuit and how much of it is not charging."""
+    reading = balance.meter
+    if reading is not None and balance.source in (BalanceSource.MEASURED, BalanceSource.FROZEN):
+        return reading.currents, (reading.currents - balance.charging).floored()
+    return balance.background + balance.charging, balance.background

@@ -1,0 +1,241 @@
+"""What is known of every adopted station right now, in memory.
+
+The registry is the only mutable picture of the site; the control cycle and the pages read frozen
+copies of it. Nothing here awaits.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from app.domain.station import (
+    ChargingStation,
+    Connector,
+    ConnectorKey,
+    ConnectorStatus,
+    StationIdentity,
+)
+from app.domain.transaction import Sample, Transaction
+from app.energy.site_state import ConnectorSample
+from app.ocpp16.configuration import StationConfiguration
+from app.ocpp16.samples import IntervalRegister
+from app.ocpp16.smart_charging import ProfileForm
+from app.services.ports import StationLink
+
+REPLAY_WINDOW_S = 60.0
+"""How long after a (re)connection old measurements are taken for a replay."""
+
+REPLAY_AGE_S = 60.0
+"""Measurements older than this, in that window, are history and not the present."""
+
+
+class StationCapability:
+    """What the commissioning steps found out; defaults hold until then, and when a step fails."""
+
+    __slots__ = ("fallback_accepted", "form", "sample_interval_s", "settings")
+
+    def __init__(self) -> None:
+        self.form = ProfileForm()
+        self.settings: StationConfiguration | None = None
+        self.sample_interval_s: float | None = None
+        self.fallback_accepted: int | None = None
+        """Fallback (mA) that the station has accepted as its TxDefaultProfile."""
+
+
+class ConnectorLive:
+    """One outlet's present state."""
+
+    __slots__ = (
+        "_energy_sample",
+        "arrived_s",
+        "authorized",
+        "connector",
+        "error_code",
+        "key",
+        "obeys",
+        "refusals",
+        "register",
+        "sample",
+        "status",
+        "transaction",
+    )
+
+    def __init__(self, key: ConnectorKey, connector: Connector) -> None:
+        self.key = key
+        self.connector = connector
+        self.status = ConnectorStatus.UNKNOWN
+        self.error_code = ""
+        self.transaction: Transaction | None = None
+        self.authorized = False
+        self.arrived_s = 0.0
+        self.sample: Sample | None = None
+        self._energy_sample: ConnectorSample | None = None
+        self.obeys = True
+        self.register = IntervalRegister()
+        self.refusals = 0
+        """Limits refused in a row by the station."""
+
+    def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
+        """A transaction runs from now on."""
+        self.transaction = transaction
+        self.authorized = authorized
+        self.arrived_s = now_s
+        self.refusals = 0
+        self.register.restart(float(transaction.meter_start_wh))
+
+    def end(self) -> None:
+        """No transaction runs any more; measurements of the past one say nothing of the next."""
+        self.transaction = None
+        self.authorized = False
+        self.sample = None
+        self._energy_sample = None
+        self.obeys = True
+
+    def measured(self, sample: Sample) -> None:
+        """A live measurement."""
+        self.sample = sample
+        self._energy_sample = ConnectorSample.of(sample, self.connector.phases)
+
+    def energy_sample(self) -> ConnectorSample | None:
+        """The newest measurement as the planner reads it."""
+        return self._energy_sample
+
+    @property
+    def session_energy_wh(self) -> int | None:
+        """Energy into the car so far, from the register of the newest sample."""
+        if self.transaction is None:
+            return None
+        if self.sample is None or self.sample.energy_wh is None:
+            return None
+        return max(0, self.sample.energy_wh - self.transaction.meter_start_wh)
+
+
+class StationLive:
+    """One station's present state."""
+
+    def __init__(self, station: ChargingStation) -> None:
+        self.station = station
+        self.identity = StationIdentity()
+        self.capability = StationCapability()
+        self.link: StationLink | None = None
+        self.connected_s: float | None = None
+        self.last_heard_s: float | None = None
+        self.offline_since_utc: datetime | None = None
+        self.clock_skew_s = 0.0
+        """Station's clock less the manager's, by the newest live measurement."""
+        self.ever_seen = False
+        self.status = ConnectorStatus.UNKNOWN
+        self.error_code = ""
+        self.set_up = False
+        self.setup_link: StationLink | None = None
+        """The link over which the station is being set up, while it is."""
+        self.repairs: dict[str, int] = {}
+        self.connectors: dict[int, ConnectorLive] = {}
+        self.reconfigure(station)
+
+    def reconfigure(self, station: ChargingStation) -> None:
+        """Takes a new configuration over; connectors that remain keep their state."""
+        self.station = station
+        self.connectors = {
+            connector.connector_id: self._kept(connector) for connector in station.connectors
+        }
+
+    def _kept(self, connector: Connector) -> ConnectorLive:
+        live = self.connectors.get(connector.connector_id)
+        if live is None:
+            key = ConnectorKey(self.station.station_id, connector.connector_id)
+            return ConnectorLive(key, connector)
+        live.connector = connector
+        return live
+
+    @property
+    def online(self) -> bool:
+        """Whether a link is up."""
+        return self.link is not None
+
+    def attach(self, link: StationLink, now_s: float) -> None:
+        """The station has connected."""
+        self.link = link
+        self.connected_s = now_s
+        self.last_heard_s = now_s
+        self.offline_since_utc = None
+        self.ever_seen = True
+
+    def detach(self, now_utc: datetime) -> None:
+        """The station's link is gone."""
+        if self.link is not None:
+            self.keep_repairs()
+        self.link = None
+        self.connected_s = None
+        self.offline_since_utc = now_utc
+
+    def keep_repairs(self) -> None:
+        """Adds the link's repair counters to the station's own."""
+        if self.link is not None:
+            for name, count in self.link.repairs.items():
+                self.repairs[name] = self.repairs.get(name, 0) + count
+
+    def all_repairs(self) -> dict[str, int]:
+        """Repairs since start, past links and the present one together."""
+        repairs = dict(self.repairs)
+        if self.link is not None:
+            for name, count in self.link.repairs.items():
+                repairs[name] = repairs.get(name, 0) + count
+        return repairs
+
+    def is_history(self, sample: Sample, now_utc: datetime) -> bool:
+        """Whether a measurement is a replay of the past rather than the present."""
+        live = sample.at_utc
+        newest = max(
+            (
+                connector.sample.at_utc
+                for connector in self.connectors.values()
+                if connector.sample is not None
+            ),
+            default=None,
+        )
+        if newest is not None and live < newest and (newest - live).total_seconds() > REPLAY_AGE_S:
+            return True
+        if self.connected_s is None or sample.received_s - self.connected_s > REPLAY_WINDOW_S:
+            return False
+        return (now_utc - live).total_seconds() > REPLAY_AGE_S
+
+
+class Registry:
+    """All adopted stations, by identity."""
+
+    def __init__(self) -> None:
+        self._stations: dict[str, StationLive] = {}
+
+    def configure(self, stations: tuple[ChargingStation, ...]) -> list[StationLive]:
+        """Takes the configured stations over; returns those that are configured no more."""
+        wanted = {station.station_id: station for station in stations}
+        gone = [live for identity, live in self._stations.items() if identity not in wanted]
+        kept: dict[str, StationLive] = {}
+        for identity, station in wanted.items():
+            live = self._stations.get(identity)
+            if live is None:
+                live = StationLive(station)
+            else:
+                live.reconfigure(station)
+            kept[identity] = live
+        self._stations = kept
+        return gone
+
+    def __iter__(self) -> Iterator[StationLive]:
+        return iter(self._stations.values())
+
+    def station(self, station_id: str) -> StationLive | None:
+        """The adopted station, or ``None``."""
+        return self._stations.get(station_id)
+
+    def connector(self, key: ConnectorKey) -> ConnectorLive | None:
+        """The outlet, or ``None``."""
+        station = self._stations.get(key.station_id)
+        return None if station is None else station.connectors.get(key.connector_id)
+
+    def connectors(self) -> Iterator[ConnectorLive]:
+        """Every outlet, in the order of configuration."""
+        for station in self._stations.values():
+            yield from station.connectors.values()
