@@ -46,25 +46,64 @@ LinkFactory = Callable[[], Awaitable[Link]]
 """Opens a new link to the central system; raises ``OSError`` when there is no way to it."""
 
 
+class _Inbox:
+    """Frames that arrived and nobody has taken yet."""
+
+    __slots__ = ("_frames", "_waiter", "closed")
+
+    def __init__(self) -> None:
+        self._frames: deque[str] = deque()
+        self._waiter: asyncio.Future[None] | None = None
+        self.closed = False
+
+    def put(self, text: str) -> None:
+        self._frames.append(text)
+        self._wake()
+
+    def close(self, *, forget: bool = False) -> None:
+        """No more frames will come; ``forget`` drops those that wait."""
+        self.closed = True
+        if forget:
+            self._frames.clear()
+        self._wake()
+
+    async def take(self) -> str | None:
+        while not self._frames:
+            if self.closed:
+                return None
+            self._waiter = asyncio.get_running_loop().create_future()
+            try:
+                await self._waiter
+            finally:
+                self._waiter = None
+        return self._frames.popleft()
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+
 class MemoryLink:
     """One end of a pair of queues; see ``memory_link``."""
 
-    __slots__ = ("_abandoned", "_inbox", "_peer", "_waiter", "closed")
+    __slots__ = ("_inbox", "_peer")
 
     def __init__(self) -> None:
-        self._inbox: deque[str] = deque()
-        self._waiter: asyncio.Future[None] | None = None
+        self._inbox = _Inbox()
         self._peer: MemoryLink = self
-        self._abandoned = False
-        self.closed = False
 
     def join(self, peer: MemoryLink) -> None:
         """Make ``peer`` the other end."""
         self._peer = peer
 
+    @property
+    def closed(self) -> bool:
+        """Whether this end is closed or abandoned, as far as it knows."""
+        return self._inbox.closed
+
     def post(self, text: str) -> None:
         """Put the frame in the other end's queue."""
-        if not self.closed and not self._abandoned:
+        if not self._inbox.closed:
             self._peer.deliver(text)
 
     async def send(self, text: str) -> None:
@@ -73,48 +112,26 @@ class MemoryLink:
 
     def deliver(self, text: str) -> None:
         """Take a frame from the other end."""
-        if self.closed or self._abandoned:
-            return
-        self._inbox.append(text)
-        self._wake()
+        if not self._inbox.closed:
+            self._inbox.put(text)
 
     async def receive(self) -> str | None:
         """The next frame, or ``None`` once the link is closed and its queue is empty."""
-        while not self._inbox:
-            if self.closed:
-                return None
-            self._waiter = asyncio.get_running_loop().create_future()
-            try:
-                await self._waiter
-            finally:
-                self._waiter = None
-        return self._inbox.popleft()
+        return await self._inbox.take()
 
     async def close(self) -> None:
         """Close both ends, unless this one was abandoned: then the other end never hears of it."""
-        if self.closed:
-            return
-        self.closed = True
-        self._wake()
-        if not self._abandoned:
+        if not self._inbox.closed:
+            self._inbox.close()
             self._peer.hang_up()
 
     def hang_up(self) -> None:
         """The other end closed."""
-        if not self._abandoned:
-            self.closed = True
-            self._wake()
+        self._inbox.close()
 
     def abandon(self) -> None:
         """Neither send nor take anything any more; the other end believes that all is well."""
-        self._abandoned = True
-        self.closed = True
-        self._inbox.clear()
-        self._wake()
-
-    def _wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
+        self._inbox.close(forget=True)
 
 
 def memory_link() -> tuple[MemoryLink, MemoryLink]:
@@ -126,17 +143,30 @@ def memory_link() -> tuple[MemoryLink, MemoryLink]:
 
 
 class WebSocketLink:
-    """An OCPP-J connection over a real WebSocket."""
+    """An OCPP-J connection over a real WebSocket; make it within a running event loop."""
 
     def __init__(self, connection: ClientConnection) -> None:
         self._connection = connection
+        self._inbox = _Inbox()
         self._outbox: deque[str] = deque()
+        self._abandoned = False
         self._writer: asyncio.Task[None] | None = None
-        self._abandoned = asyncio.Event()
+        self._reader = asyncio.get_running_loop().create_task(self._read())
+
+    async def _read(self) -> None:
+        try:
+            async for frame in self._connection:
+                self._inbox.put(
+                    frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+                )
+        except (ConnectionClosed, OSError):
+            pass  # closed in disorder: closed all the same
+        finally:
+            self._inbox.close()
 
     def post(self, text: str) -> None:
         """Queue one frame for the writer, which lives only while there is something to write."""
-        if self._abandoned.is_set():
+        if self._inbox.closed:
             return
         self._outbox.append(text)
         if self._writer is None or self._writer.done():
@@ -155,33 +185,23 @@ class WebSocketLink:
         self._outbox.clear()
 
     async def receive(self) -> str | None:
-        """The next text frame (a binary one is decoded too), ``None`` once closed."""
-        if self._abandoned.is_set():
-            return None
-        try:
-            frame = await self._connection.recv()
-        except (ConnectionClosed, OSError):
-            return None
-        return frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
+        """The next frame (a binary one is decoded too), ``None`` once closed."""
+        return await self._inbox.take()
 
     async def close(self) -> None:
-        """Close with the WebSocket closing handshake, unless it was abandoned."""
-        if self._writer is not None:
-            self._writer.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await self._writer
-        if not self._abandoned.is_set():
-            await self._connection.close()
+        """Close with the WebSocket closing handshake; cut it short when it was abandoned."""
+        if self._abandoned:
+            self._connection.transport.abort()
+        await self._connection.close()
+        tasks = [self._reader] if self._writer is None else [self._reader, self._writer]
+        await asyncio.gather(*tasks, return_exceptions=True)
 
     def abandon(self) -> None:
         """Stop reading from the socket, so that not even pings are answered."""
-        self._abandoned.set()
+        self._abandoned = True
         self._outbox.clear()
+        self._inbox.close(forget=True)
         self._connection.transport.pause_reading()
-
-    def abort(self) -> None:
-        """Cut the TCP connection without a closing handshake."""
-        self._connection.transport.abort()
 
 
 async def websocket_link(
@@ -251,7 +271,9 @@ class ImpairedLink:
         if high_s <= 0.0:
             self._inner.post(text)
             return
-        self._due_out = max(self._due_out, self._loop.time() + network.rng.uniform(low_s, high_s))
+        # Timers due at the same instant fire in any order: each frame gets an instant of its own.
+        due_s = self._loop.time() + network.rng.uniform(low_s, high_s)
+        self._due_out = max(self._due_out + 1e-6, due_s)
         self._loop.call_at(self._due_out, self._inner.post, text)
 
     async def send(self, text: str) -> None:

@@ -1,0 +1,467 @@
+"""A simulated charging station: OCPP 1.6J over any link, outlets with cars, and its faults.
+
+``SimStation`` is driven from outside: the site calls ``step`` once a second, drivers ``plug``,
+``swipe`` and ``unplug``. Everything else follows from timers of the running event loop, real or
+virtual. It never imports the manager.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections import deque
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+import msgspec
+
+from simulators.station.commands import CallRefusedError, Commands
+from simulators.station.config import Counters, Faults, StationConfig, TransactionRecord
+from simulators.station.connector import Connector
+from simulators.station.core import Core
+from simulators.station.ev import Car
+from simulators.station.link import ImpairedLink, Link, LinkFactory, Network
+from simulators.station.persona import Persona
+from simulators.station.sessions import Sessions
+
+FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
+"""Bounds of the wait between two attempts to connect; it doubles, with jitter."""
+
+BOOT_RETRY_S = 20.0
+"""Wait before the boot is sent again when it was not answered."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder().decode
+
+
+class SimStation:
+    """One post. Make it, and call ``start``, within a running event loop."""
+
+    def __init__(
+        self,
+        config: StationConfig,
+        persona: Persona,
+        link_factory: LinkFactory,
+        utc_now: Callable[[], datetime],
+        rng: random.Random,
+    ) -> None:
+        self.config = config
+        self.persona = persona
+        self._link_factory = link_factory
+        self._core = Core(config, persona, utc_now, rng, self._on_dead_link)
+        self._sessions = Sessions(self._core)
+        self._commands = Commands(self._core, self._sessions, self)
+        self._loop = self._core.loop
+        self._rng = rng
+        self.network = Network(rng)
+        """The cable to the central system."""
+        self._serial = "".join(rng.choices("0123456789", k=persona.serial_digits))
+        self._link: Link | None = None
+        self._half_open: deque[Link] = deque(maxlen=20)
+        self._closing: set[asyncio.Task[None]] = set()
+        self._task: asyncio.Task[None] | None = None
+        self._may_connect = asyncio.Event()
+        self._may_connect.set()
+        self._needs_boot = True
+        self._early_drop = False
+        self._boot_unanswered = False
+        self._failures = 0
+        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._apply_faults()
+
+    # ------------------------------------------------------------------ what others read
+
+    @property
+    def station_id(self) -> str:
+        """Its identity in the URL."""
+        return self.config.station_id
+
+    @property
+    def connectors(self) -> list[Connector]:
+        """Its outlets, in the order of the configuration."""
+        return self._core.connectors
+
+    def connector(self, connector_id: int) -> Connector:
+        """The outlet with that number; ``KeyError`` when there is none."""
+        connector = self._core.connector(connector_id)
+        if connector is None:
+            raise KeyError(connector_id)
+        return connector
+
+    @property
+    def counters(self) -> Counters:
+        """What was sent and received."""
+        return self._core.counters
+
+    @property
+    def transactions_started(self) -> int:
+        """Transactions begun, acknowledged or not."""
+        return self._core.counters.transactions_started
+
+    @property
+    def transactions_stopped(self) -> int:
+        """Transactions ended, acknowledged or not."""
+        return self._core.counters.transactions_stopped
+
+    @property
+    def records(self) -> list[TransactionRecord]:
+        """The truth of every transaction, oldest first."""
+        return self._core.records
+
+    @property
+    def faults(self) -> Faults:
+        """What is wrong with it now."""
+        return self._core.faults
+
+    @property
+    def connected(self) -> bool:
+        """Whether it believes to have a link and its boot was accepted."""
+        return self._core.registered
+
+    @property
+    def powered(self) -> bool:
+        """Whether it is up; false during a power cut and a restart."""
+        return self._core.powered
+
+    @property
+    def queued(self) -> int:
+        """Transaction messages that wait for delivery."""
+        return len(self._core.caller.transactions)
+
+    # ------------------------------------------------------------------ life
+
+    def start(self, delay_s: float = 0.0) -> None:
+        """Begin to connect after ``delay_s``."""
+        if self._task is None:
+            self._task = self._loop.create_task(self._live(delay_s))
+
+    async def stop(self) -> None:
+        """Close the link and end every task and timer of the station."""
+        task, self._task = self._task, None
+        if task is not None:
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+        if self._link is not None:
+            self._half_open.append(self._link)
+            self._link_lost()
+        self._sessions.pause_timers()
+        self._core.stop_timers()
+        for timer in self._timers.values():
+            timer.cancel()
+        self._timers.clear()
+        for link in self._half_open:
+            await link.close()
+        self._half_open.clear()
+
+    def step(self, dt_s: float) -> None:
+        """Advance the cars by ``dt_s`` seconds."""
+        changed = False
+        for connector in self._core.connectors:
+            if connector.car is not None and connector.step(dt_s):
+                changed = True
+        if changed:
+            self._core.refresh_offers()
+
+    # ------------------------------------------------------------------ drivers
+
+    def plug(self, connector_id: int, car: Car, id_tag: str | None = None) -> None:
+        """Plug a car in; with ``id_tag`` its driver holds a badge to the reader at once."""
+        self._sessions.plug(self.connector(connector_id), car, id_tag)
+
+    def unplug(self, connector_id: int) -> Car | None:
+        """Take the car away; it ends its transaction."""
+        return self._sessions.unplug(self.connector(connector_id))
+
+    def swipe(self, id_tag: str, connector_id: int | None = None) -> bool:
+        """Hold a badge to the reader: ends the tag's transaction, else starts one."""
+        outlet = None if connector_id is None else self.connector(connector_id)
+        return self._sessions.swipe(id_tag, outlet)
+
+    # ------------------------------------------------------------------ trouble
+
+    def set_faults(self, **changes: Any) -> None:
+        """Change fields of ``Faults`` at once, for example ``set_faults(ignores_profiles=True)``."""
+        self._core.faults = msgspec.structs.replace(self._core.faults, **changes)
+        self._apply_faults()
+        self._core.refresh_offers()
+
+    def _apply_faults(self) -> None:
+        faults = self._core.faults
+        self._core.caller.duplicates = faults.duplicates
+        self.network.loss = faults.loss
+        self.network.delay_s = faults.delay_s
+        for connector in self._core.connectors:
+            connector.freeze(frozen=faults.frozen_meter)
+        self._every("phantom", faults.phantom_status_s, self._phantom_status)
+        self._every("reboot", faults.reboot_loop_s, self._reboot_again)
+
+    def _phantom_status(self) -> None:
+        connector = self._rng.choice(self._core.connectors)
+        if self._core.registered:
+            status = self._rng.choice(("Available", "Preparing", "Charging", "Finishing"))
+            self._core.notify(connector.connector_id, status)
+
+    def _reboot_again(self) -> None:
+        if self._core.powered:
+            self.reboot("Reboot")
+
+    def fail(self, connector_id: int) -> None:
+        """The outlet reports a fault and offers nothing."""
+        self.connector(connector_id).fault = True
+        self._core.refresh_offers()
+
+    def repair(self, connector_id: int) -> None:
+        """The fault is gone."""
+        self.connector(connector_id).fault = False
+        self._core.refresh_offers()
+
+    def drop_socket(self) -> None:
+        """Close the link; the station connects again by itself."""
+        self._leave(silently=False)
+
+    def half_open(self) -> None:
+        """Lose the link without the central system noticing, and connect anew."""
+        self._leave(silently=True)
+
+    def go_offline(self, for_s: float) -> None:
+        """No frame passes either way for ``for_s`` seconds; charging goes on by the profiles."""
+        self.network.up = False
+        self._after("offline", for_s, self._network_back)
+
+    def _network_back(self) -> None:
+        self.network.up = True
+
+    def power_cut(self, for_s: float = 20.0) -> None:
+        """The mains fail; the station boots ``for_s`` seconds later."""
+        self._go_down(for_s, "PowerLoss")
+
+    def reboot(self, reason: str) -> None:
+        """Stop transactions for ``reason``, go down, and boot some seconds later."""
+        if reason == "SoftReset":
+            for connector in self._core.connectors:
+                self._sessions.stop(connector, reason)
+            # A soft reset lets the stops be delivered first; the hard one keeps them for later.
+            self._after("reset", 2.0, lambda: self._go_down(self.persona.reboot_s, reason))
+        else:
+            self._go_down(self.persona.reboot_s, reason)
+
+    def _go_down(self, for_s: float, reason: str) -> None:
+        core = self._core
+        if not core.powered:
+            return
+        for connector in core.connectors:
+            if not (reason == "PowerLoss" and self.persona.resumes_after_power_loss):
+                self._sessions.stop(connector, reason)
+            connector.cut()
+        core.powered = False
+        core.registered = False
+        self._sessions.pause_timers()
+        self._cancel("heartbeat")
+        self._cancel("boot")
+        core.refresh_offers()
+        self._may_connect.clear()
+        self._needs_boot = True
+        if not self.persona.keeps_profiles_over_reboot:
+            core.profiles.clear()
+        self._leave(silently=reason == "PowerLoss")
+        self._after("power", for_s, self._come_up)
+
+    def _come_up(self) -> None:
+        core = self._core
+        core.powered = True
+        for connector in core.connectors:
+            connector.notified = ""
+            self._sessions.arm(connector)
+        self._sessions.arm_clock()
+        self._may_connect.set()
+        core.refresh_offers()
+        self._sessions.start_waiting_cars()
+
+    # ------------------------------------------------------------------ link
+
+    async def _live(self, delay_s: float) -> None:
+        await asyncio.sleep(delay_s)
+        self._sessions.arm_clock()
+        while True:
+            await self._may_connect.wait()
+            with contextlib.suppress(OSError):
+                link = await self._connect()
+                await self._converse(link)
+                self._link_lost()
+                if link not in self._half_open:
+                    await link.close()
+            self._failures += 1
+            await asyncio.sleep(self._backoff_s())
+
+    async def _connect(self) -> Link:
+        if not self.network.up:
+            raise ConnectionError("the cable is cut")
+        return ImpairedLink(await self._link_factory(), self.network)
+
+    def _backoff_s(self) -> float:
+        wait_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 10), LAST_RETRY_S)
+        return wait_s * self._rng.uniform(0.5, 1.5)
+
+    async def _converse(self, link: Link) -> None:
+        if not self._core.powered:
+            return
+        self._link = link
+        self._core.counters.connections += 1
+        self._core.caller.link_up(link.post)
+        if self._early_drop and self.persona.silent_after_early_drop_s:
+            self._after("boot", self.persona.silent_after_early_drop_s, self._greet)
+        else:
+            self._greet()
+        self._early_drop = False
+        while True:
+            text = await link.receive()
+            if text is None or link is not self._link:
+                return
+            self._on_text(text, link)
+
+    def _link_lost(self) -> None:
+        if self._link is None:
+            return
+        self._link = None
+        self._early_drop = self._boot_unanswered
+        self._boot_unanswered = False
+        self._core.registered = False
+        self._cancel("heartbeat")
+        self._cancel("boot")
+        self._core.caller.link_down()
+
+    def _leave(self, *, silently: bool) -> None:
+        """End the conversation; its task wakes up, and connects again when it may."""
+        link = self._link
+        if link is None:
+            return
+        if silently:
+            self._half_open.append(link)
+            link.abandon()
+        else:
+            closing = self._loop.create_task(link.close())
+            self._closing.add(closing)
+            closing.add_done_callback(self._closing.discard)
+        self._link_lost()
+
+    def _on_dead_link(self) -> None:
+        """Two calls in a row were not answered: the station takes the link for dead."""
+        self._leave(silently=True)
+
+    # ------------------------------------------------------------------ registration
+
+    def _greet(self) -> None:
+        if self._needs_boot or self.persona.boot_on_reconnect:
+            self.send_boot()
+        else:
+            self._register(statuses=self.persona.statuses_on_reconnect)
+
+    def send_boot(self) -> None:
+        """Send BootNotification."""
+        persona = self.persona
+        payload: dict[str, Any] = {
+            "chargePointVendor": persona.vendor,
+            "chargePointModel": persona.model,
+            "chargeBoxSerialNumber": self._serial,
+            "firmwareVersion": persona.firmware,
+        }
+        if persona.charge_point_serial:
+            payload["chargePointSerialNumber"] = self._serial
+        if persona.meter_type is not None:
+            payload["meterType"] = persona.meter_type
+        self._cancel("boot")
+        self._boot_unanswered = True
+        self._core.counters.boots += 1
+        self._core.caller.call("BootNotification", payload, self._booted)
+
+    def _booted(self, answer: dict[str, Any] | None) -> None:
+        if self._link is None:
+            return
+        self._boot_unanswered = False
+        interval_s = BOOT_RETRY_S
+        if answer is not None:
+            interval_s = float(answer.get("interval") or 0)
+            if answer.get("status") == "Accepted":
+                if interval_s > 0:
+                    self._core.keys.values["HeartbeatInterval"] = str(int(interval_s))
+                self._needs_boot = False
+                self._register(statuses=True)
+                return
+        # Pending or Rejected (clause 4.2): again after the interval, of our choice when it is 0.
+        self._after("boot", interval_s or BOOT_RETRY_S, self.send_boot)
+
+    def _register(self, *, statuses: bool) -> None:
+        core = self._core
+        core.registered = True
+        self._failures = 0
+        self.arm_heartbeat()
+        if statuses:
+            for connector in core.connectors:
+                connector.notified = ""
+        core.tell_statuses()
+        core.caller.release()
+
+    def arm_heartbeat(self) -> None:
+        """Follow HeartbeatInterval from now on."""
+        interval_s = self._core.keys.integer("HeartbeatInterval")
+        self._every("heartbeat", float(interval_s), self.send_heartbeat)
+
+    def send_heartbeat(self) -> None:
+        """Send Heartbeat."""
+        if self._core.registered:
+            self._core.caller.call("Heartbeat", {})
+
+    # ------------------------------------------------------------------ frames
+
+    def _on_text(self, text: str, link: Link) -> None:
+        self._core.counters.frames_received += 1
+        try:
+            frame = _decode(text)
+            kind, message_id = frame[0], frame[1]
+        except (msgspec.DecodeError, IndexError, KeyError, TypeError):
+            return  # no id to answer to
+        if kind == 3 and len(frame) == 3:
+            self._core.caller.answered(message_id, frame[2])
+        elif kind == 4:
+            self._core.caller.refused(message_id)
+        elif kind == 2 and len(frame) == 4:
+            delay_s = self._commands.delay_s(frame[2])
+            if delay_s:
+                self._loop.call_later(delay_s, self._serve, message_id, frame[2], frame[3], link)
+            else:
+                self._serve(message_id, frame[2], frame[3], link)
+
+    def _serve(self, message_id: str, action: str, payload: dict[str, Any], link: Link) -> None:
+        reply: list[Any]
+        try:
+            reply = [3, message_id, self._commands.answer(action, payload)]
+        except CallRefusedError as refusal:
+            reply = [4, message_id, refusal.code, refusal.description, {}]
+        self._core.counters.frames_sent += 1
+        link.post(_encode(reply).decode())
+        self._commands.after_answer()
+
+    # ------------------------------------------------------------------ timers
+
+    def _after(self, name: str, wait_s: float, action: Callable[[], None]) -> None:
+        self._cancel(name)
+        self._timers[name] = self._loop.call_later(wait_s, action)
+
+    def _every(self, name: str, period_s: float, action: Callable[[], None]) -> None:
+        self._cancel(name)
+        if period_s > 0.0:
+            self._timers[name] = self._loop.call_later(
+                period_s, self._again, name, period_s, action
+            )
+
+    def _again(self, name: str, period_s: float, action: Callable[[], None]) -> None:
+        self._every(name, period_s, action)
+        action()
+
+    def _cancel(self, name: str) -> None:
+        timer = self._timers.pop(name, None)
+        if timer is not None:
+            timer.cancel()
