@@ -9,6 +9,7 @@ from typing import Any
 import yaml
 
 from app.meters.catalogue import Catalogue, build_catalogue
+from app.services.circuits import MeterModelInfo
 
 
 def load_catalogue() -> Catalogue:
@@ -22,6 +23,21 @@ def load_catalogue() -> Catalogue:
         model for file in _yaml_files(root.joinpath("models")) for model in _parse(file)["models"]
     ]
     return build_catalogue(families, models, _parse(root.joinpath("sources.yaml"))["sources"])
+
+
+def meter_models(catalogue: Catalogue) -> tuple[MeterModelInfo, ...]:
+    """Every reference as the pages offer it, with how far its register map can be trusted."""
+    return tuple(
+        MeterModelInfo(
+            label=model.label,
+            confidence=model.confidence.value,
+            confidence_meaning=model.confidence.meaning,
+            family=model.family,
+            phases=model.phases,
+            note=model.description,
+        )
+        for model in catalogue.models
+    )
 
 
 def _yaml_files(folder: Traversable) -> list[Traversable]:

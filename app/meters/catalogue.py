@@ -36,7 +36,7 @@ class Catalogue:
         """
         found = self._by_key.get(_key(name))
         if found is None:
-            raise NotFoundError("meter.model_unknown", model=name)
+            raise NotFoundError("meter-unknown-model", model=name)
         return found
 
     def family_of(self, model: MeterModel) -> Family:
@@ -57,7 +57,7 @@ def build_catalogue(
         }
         references = msgspec.convert(list(models), tuple[MeterModel, ...])
     except msgspec.ValidationError as error:
-        raise InvalidInputError("meter.profile_invalid", detail=str(error)) from error
+        raise InvalidInputError("meter-profile-invalid", detail=str(error)) from error
     for family in known.values():
         _check_family(family, sources)
     for model in references:
@@ -122,4 +122,4 @@ def _check_sources(owner: str, cited: tuple[str, ...], sources: Mapping[str, str
 
 
 def _contradiction(owner: str, detail: str) -> InvalidInputError:
-    return InvalidInputError("meter.profile_invalid", owner=owner, detail=detail)
+    return InvalidInputError("meter-profile-invalid", owner=owner, detail=detail)

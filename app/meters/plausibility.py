@@ -31,13 +31,13 @@ _POWER_SLACK_W = 1_000.0
 class Doubt(enum.StrEnum):
     """Message keys of what is wrong with a reading, as found in ``MeterReading.reason``."""
 
-    CURRENT_MISSING = "meter.doubt.current_missing"
-    NOT_A_NUMBER = "meter.doubt.not_a_number"
-    VOLTAGE = "meter.doubt.voltage"
-    CURRENT = "meter.doubt.current"
-    POWER = "meter.doubt.power"
-    RATIO_CHANGED = "meter.doubt.ratio_changed"
-    WORD_FORMAT = "meter.doubt.word_format"
+    CURRENT_MISSING = "meter-doubt-current-missing"
+    NOT_A_NUMBER = "meter-doubt-not-a-number"
+    VOLTAGE = "meter-doubt-voltage"
+    CURRENT = "meter-doubt-current"
+    POWER = "meter-doubt-power"
+    RATIO_CHANGED = "meter-doubt-ratio-changed"
+    WORD_FORMAT = "meter-doubt-word-format"
 
 
 class Verdict(msgspec.Struct, frozen=True):
