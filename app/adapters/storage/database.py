@@ -47,8 +47,8 @@ def storage_error(error: BaseException) -> StorageError:
 
 
 def _primary_code(error: BaseException) -> int:
-    """SQLite's primary result code; peewee keeps the original exception as first argument."""
-    original = error.args[0] if isinstance(error, PeeweeException) and error.args else error
+    """SQLite's primary result code; peewee wraps the exception that carries it."""
+    original = getattr(error, "orig", error)
     return int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
 
 
