@@ -154,14 +154,19 @@ class SitePlan(msgspec.Struct, frozen=True):
             case Noise():
                 return NoiseLoad(rng, deviation_a=part.deviation_amperes, memory_s=part.memory_s)
 
+    def unmanaged_cars_a(self, step_s: float) -> list[tuple[float, float, float]]:
+        """What the cars would draw with no manager, per step and phase (A)."""
+        outlets = [(_spec(outlet), outlet.connector.site_phases) for outlet in self.outlets]
+        return workload.unmanaged_a(
+            self.visits, outlets, duration_s=self.scenario.duration_s, step_s=step_s
+        )
+
     def unmanaged_peak_a(self) -> tuple[float, float, float]:
         """The greatest current per phase at the supply if nobody managed the cars."""
-        duration_s, step_s = self.scenario.duration_s, 60.0
-        outlets = [(_spec(outlet), outlet.connector.site_phases) for outlet in self.outlets]
-        drawn = workload.unmanaged_a(self.visits, outlets, duration_s=duration_s, step_s=step_s)
+        step_s = 60.0
         buildings = list(self.buildings().values())
         peak = [0.0, 0.0, 0.0]
-        for number, cars in enumerate(drawn):
+        for number, cars in enumerate(self.unmanaged_cars_a(step_s)):
             loads = [building.amperes(number * step_s) for building in buildings]
             for phase in (0, 1, 2):
                 total = cars[phase] + sum(load[phase] for load in loads)
