@@ -35,13 +35,8 @@ Names of repairs (each counted once per message):
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
 from typing import Any, Final, NamedTuple
 
-import msgspec
 from msgspec import inspect
 
 from app.ocpp16.actions import FROM_MANAGER, FROM_STATION
@@ -54,17 +49,18 @@ from app.ocpp16.actions.station_calls import (
     StatusNotification,
     StopTransaction,
 )
-from app.ocpp16.actions.types import UNREADABLE_TIME, ChargePointErrorCode, UnitOfMeasure
-
-Log = dict[str, None]
-"""Names of the repairs of one message, in order, each once."""
-
-Mend = Callable[[Any, Log], Any]
-"""Returns the value mended, or raises ``_HopelessError``."""
-
-
-class _HopelessError(Exception):
-    """The value has no reasonable meaning."""
+from app.ocpp16.actions.types import UNREADABLE_TIME, ChargePointErrorCode
+from app.ocpp16.repair_values import (
+    HopelessError,
+    Log,
+    Mend,
+    mend_boolean,
+    mend_enum,
+    mend_integer,
+    mend_text,
+    mend_time,
+    plain,
+)
 
 
 class _Field(NamedTuple):
@@ -74,20 +70,6 @@ class _Field(NamedTuple):
 
 
 _ALIASES: Final[dict[str, str]] = {"mesurand": "measurand"}
-
-_UNIT_NAMES: Final[dict[str, str]] = {
-    "%": UnitOfMeasure.PERCENT,
-    "amp": UnitOfMeasure.A,
-    "amps": UnitOfMeasure.A,
-    "ampere": UnitOfMeasure.A,
-    "amperes": UnitOfMeasure.A,
-    "volt": UnitOfMeasure.V,
-    "volts": UnitOfMeasure.V,
-    "watt": UnitOfMeasure.W,
-    "watts": UnitOfMeasure.W,
-    "watthour": UnitOfMeasure.WH,
-    "hz": UnitOfMeasure.HERTZ,
-}
 
 # Stand-ins for a required field that is missing or garbled, with the name of the repair. A session
 # must be recorded and a boot answered even so; a zero meter only makes the energy of one session
@@ -145,7 +127,7 @@ def _mend_object(
             continue
         try:
             mended[field.encoded] = field.mend(value, log)
-        except _HopelessError:
+        except HopelessError:
             if (struct, field.encoded) in _MEANINGFUL:
                 raise
             if struct is StopTransaction and field.encoded == "reason":
@@ -168,7 +150,7 @@ def _stand_in(
         log[name] = None
         return True
     if inside:
-        raise _HopelessError
+        raise HopelessError
     return False
 
 
@@ -183,7 +165,7 @@ def _named(struct: type[Any], given: dict[str, Any], log: Log) -> dict[str, Any]
         if alias in fields:
             name, repair = alias, key
         else:
-            name, repair = _SPELLINGS[struct].get(_plain(key), ""), "field-spelling"
+            name, repair = _SPELLINGS[struct].get(plain(key), ""), "field-spelling"
         if name and name not in named:
             named[name] = value
             log[repair] = None
@@ -195,7 +177,7 @@ def _named(struct: type[Any], given: dict[str, Any], log: Log) -> dict[str, Any]
 def _mend_error_code(given: dict[str, Any], log: Log) -> None:
     """Keeps the fault and the original code of a StatusNotification (legible in ``info``)."""
     code = given.get("errorCode")
-    if isinstance(code, str) and _plain(code) in _ERROR_CODES:
+    if isinstance(code, str) and plain(code) in _ERROR_CODES:
         return
     log["error-code"] = None
     if code is None:
@@ -207,139 +189,6 @@ def _mend_error_code(given: dict[str, Any], log: Log) -> None:
     given["info"] = (f"{code}: {info}" if info else f"{code}")[:50]
 
 
-def _plain(text: str) -> str:
-    """Letters and digits only, in lower case."""
-    return "".join(filter(str.isalnum, text)).lower()
-
-
-def _mend_text(longest: int | None, *, token: bool) -> Mend:
-    def mend(value: Any, log: Log) -> Any:
-        if isinstance(value, bool) or not isinstance(value, str | int | float):
-            raise _HopelessError
-        if not isinstance(value, str):
-            value = str(value)
-            log["number-as-text"] = None
-        if longest is not None and len(value) > longest:
-            if token:
-                log["id-tag-long"] = None
-                return value[: longest - 1] + "~"
-            log["text-cut"] = None
-            return value[:longest]
-        return value
-
-    return mend
-
-
-def _number(value: Any, log: Log) -> float:
-    if isinstance(value, bool) or not isinstance(value, str | int | float):
-        raise _HopelessError
-    if isinstance(value, str):
-        try:
-            value = float(value.strip().replace(",", "."))
-        except ValueError:
-            raise _HopelessError from None
-        log["text-as-number"] = None
-    try:
-        number = float(value)
-    except OverflowError:
-        number = math.copysign(1e300, value)
-    if not math.isfinite(number):
-        raise _HopelessError
-    return number
-
-
-def _mend_integer(value: Any, log: Log) -> Any:
-    number = _number(value, log)
-    whole = round(number)
-    if isinstance(value, float) or whole != number:
-        log["float-as-integer"] = None
-    kept = min(max(whole, -(2**31)), 2**31 - 1)
-    if kept != whole:
-        log["integer-range"] = None
-    return kept
-
-
-def _mend_boolean(value: Any, log: Log) -> Any:
-    if isinstance(value, bool):
-        return value
-    text = str(value).strip().lower()
-    if text not in {"true", "false", "1", "0"}:
-        raise _HopelessError
-    log["text-as-boolean"] = None
-    return text in {"true", "1"}
-
-
-def _mend_enum(values: tuple[str, ...]) -> Mend:
-    exact = frozenset(values)
-    spellings = {_plain(value): value for value in values}
-    if UnitOfMeasure.WH in exact:
-        spellings |= _UNIT_NAMES
-
-    def mend(value: Any, log: Log) -> Any:
-        if not isinstance(value, str):
-            raise _HopelessError
-        if value in exact:
-            return value
-        spelt = spellings.get(_plain(value)) or spellings.get(value.strip())
-        if spelt is None:
-            raise _HopelessError
-        log["enum-spelling"] = None
-        return spelt
-
-    return mend
-
-
-_TIME: Final = re.compile(
-    r"\s*(\d{4})[-/](\d\d?)[-/](\d\d?)[Tt ]+(\d\d?):(\d\d)(?::(\d\d)(?:[.,](\d+))?)?"
-    r"\s*(?:([Zz])|([+-])(\d\d):?(\d\d)?)?\s*",
-    re.ASCII,
-)
-_MILLISECONDS_FROM: Final = 100_000_000_000
-
-
-def _mend_time(value: Any, log: Log) -> Any:
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        log["time-form"] = None
-        seconds = value / 1000 if value >= _MILLISECONDS_FROM else value
-        try:
-            return datetime.fromtimestamp(seconds, tz=UTC)
-        except (OverflowError, ValueError, OSError):
-            raise _HopelessError from None
-    if not isinstance(value, str):
-        raise _HopelessError
-    try:
-        instant = msgspec.convert(value, datetime)
-    except msgspec.ValidationError:
-        instant = _read_time(value)
-        log["time-form"] = None
-    if instant.tzinfo is None:
-        log["time-zone"] = None
-        return instant.replace(tzinfo=UTC)
-    return instant
-
-
-def _read_time(text: str) -> datetime:
-    found = _TIME.fullmatch(text)
-    if found is None:
-        raise _HopelessError
-    year, month, day, hour, minute, second, fraction, zulu, sign, off_h, off_m = found.groups()
-    offset = timedelta(hours=int(off_h or 0), minutes=int(off_m or 0))
-    try:
-        zone = timezone(-offset if sign == "-" else offset) if zulu or sign else None
-        return datetime(
-            int(year),
-            int(month),
-            int(day),
-            int(hour),
-            int(minute),
-            min(int(second or 0), 59),  # a leap second
-            int(((fraction or "") + "000000")[:6]),
-            tzinfo=zone,
-        )
-    except ValueError:
-        raise _HopelessError from None
-
-
 def _mend_list(item: Mend) -> Mend:
     def mend(value: Any, log: Log) -> Any:
         if not isinstance(value, list):
@@ -349,7 +198,7 @@ def _mend_list(item: Mend) -> Mend:
         for each in value:
             try:
                 kept.append(item(each, log))
-            except _HopelessError:
+            except HopelessError:
                 log["item-dropped"] = None
         return kept
 
@@ -359,7 +208,7 @@ def _mend_list(item: Mend) -> Mend:
 def _mend_struct(struct: type[Any]) -> Mend:
     def mend(value: Any, log: Log) -> Any:
         if not isinstance(value, dict):
-            raise _HopelessError
+            raise HopelessError
         return _mend_object(struct, value, log, inside=True)
 
     return mend
@@ -377,17 +226,15 @@ def _mend_for(kind: inspect.Type, encoded: str) -> Mend:
         case inspect.VarTupleType(item_type=item):
             return _mend_list(_mend_for(item, encoded))
         case inspect.EnumType(cls=enumeration):
-            return _mend_enum(tuple(member.value for member in enumeration))
+            return mend_enum(tuple(member.value for member in enumeration))
         case inspect.StrType(max_length=longest):
-            return _mend_text(longest, token=encoded in {"idTag", "parentIdTag"})
+            return mend_text(longest, token=encoded in {"idTag", "parentIdTag"})
         case inspect.DateTimeType():
-            return _mend_time
+            return mend_time
         case inspect.IntType():
-            return _mend_integer
-        case inspect.FloatType():
-            return _number
+            return mend_integer
         case _:
-            return _mend_boolean
+            return mend_boolean
 
 
 _FIELDS: Final[dict[type[Any], dict[str, _Field]]] = {}
@@ -403,7 +250,7 @@ def _learn(struct: type[Any], kind: inspect.StructType) -> None:
         )
         for field in kind.fields
     }
-    _SPELLINGS[struct] = {_plain(encoded): encoded for encoded in _FIELDS[struct]}
+    _SPELLINGS[struct] = {plain(encoded): encoded for encoded in _FIELDS[struct]}
 
 
 for _struct in {*FROM_STATION.values(), *(c.confirmation_type for c in FROM_MANAGER.values())}:
@@ -411,4 +258,4 @@ for _struct in {*FROM_STATION.values(), *(c.confirmation_type for c in FROM_MANA
     assert isinstance(_kind, inspect.StructType)
     _learn(_struct, _kind)
 
-_ERROR_CODES: Final = frozenset(_plain(code) for code in ChargePointErrorCode)
+_ERROR_CODES: Final = frozenset(plain(code) for code in ChargePointErrorCode)
