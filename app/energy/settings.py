@@ -49,6 +49,10 @@ class EnergySettings(msgspec.Struct, frozen=True):
     ceiling_hold_s: float = 2.0
     """A ceiling that fell is still used this long against the meter, which shows the past."""
 
+    unknown_patience_s: float = 60.0
+    """A draw that no sample settles is explained by the ceiling for this long; then the plan
+    counts it as building, as the guard always does."""
+
     # ---- phases
     phase_probe_ma: int = 3_000
     """Only a draw above this tells which phases a car uses."""

@@ -1,0 +1,159 @@
+"""The least and the most each connector may be drawing now, per site phase.
+
+A fresh meter minus stale station figures would underestimate the building; so the draw is kept as
+an interval. ``low`` never exceeds what the car drew at the meter's instant, as long as a car only
+moves to follow its limits (or stops for good, which is on the safe side): it is the last measured
+value, lowered at once by any limit sent since, raised only when the meter is newer than the
+sample, and 0 when the sample is old or the station is away. ``high`` is the ceiling.
+"""
+
+from __future__ import annotations
+
+import msgspec
+
+from app.domain.station import ConnectorKey
+from app.energy.ceilings import Ceilings
+from app.energy.settings import EnergySettings
+from app.energy.site_model import NOTHING, ConnectorNode, Triple
+from app.energy.site_state import ConnectorSample, ConnectorState
+
+
+class Draw(msgspec.Struct, frozen=True):
+    """One connector's interval (mA per site phase).
+
+    ``ceiling`` is the most it may draw; ``held`` the same, a little longer after a fall, to be
+    compared with a meter that shows the past; ``low`` the least; ``likely`` the most that planning
+    reckons with (``low`` once a sample has settled, ``held`` while one is awaited); ``tight`` the
+    most when the circuit is overloaded and a fresh sample tells better than the ceiling.
+    """
+
+    ceiling: Triple
+    held: Triple
+    low: Triple
+    likely: Triple
+    tight: Triple
+
+
+class _Memory:
+    __slots__ = ("fell_s", "held", "known_s", "latest", "settled")
+
+    def __init__(self, ceiling: Triple, now_s: float) -> None:
+        self.held = ceiling
+        self.fell_s: float | None = None
+        self.latest: ConnectorSample | None = None
+        self.settled: ConnectorSample | None = None
+        self.known_s = now_s
+
+
+class DrawEstimator:
+    """Keeps what it needs of each connector between cycles."""
+
+    def __init__(self, settings: EnergySettings) -> None:
+        self._settings = settings
+        self._memory: dict[ConnectorKey, _Memory] = {}
+
+    def draw(
+        self,
+        node: ConnectorNode,
+        state: ConnectorState | None,
+        active: tuple[int, ...],
+        ceilings: Ceilings,
+        meter_s: float,
+        now_s: float,
+    ) -> Draw:
+        """The interval now; ``meter_s`` is the instant of the oldest live meter reading."""
+        settings = self._settings
+        ceiling_ma = ceilings.ceiling(node.key, now_s)
+        ceiling = node.triple(active, ceiling_ma)
+        memory = self._memory.get(node.key)
+        if memory is None:
+            memory = self._memory[node.key] = _Memory(ceiling, now_s)
+        held = self._hold(memory, ceiling, now_s)
+        sample = ceilings.sample(node.key)
+        if sample is None:
+            memory.latest = memory.settled = None
+        elif memory.latest is None or sample.at_s > memory.latest.at_s:
+            memory.latest = sample
+        if memory.latest is not None and meter_s >= memory.latest.at_s + settings.meter_delay_s:
+            memory.settled = memory.latest
+        if state is None or not state.online or memory.latest is None:
+            return self._unknown(memory, ceiling, held, now_s)
+        if now_s - memory.latest.at_s > settings.sample_ages * state.sample_interval_s:
+            return self._unknown(memory, ceiling, held, now_s)
+        memory.known_s = now_s
+        return self._known(node, memory, memory.latest, ceilings, ceiling, ceiling_ma, now_s)
+
+    def _hold(self, memory: _Memory, ceiling: Triple, now_s: float) -> Triple:
+        if ceiling == memory.held:
+            memory.fell_s = None
+            return ceiling
+        most = _most(ceiling, memory.held)
+        if most == ceiling:
+            memory.fell_s = None
+        elif memory.fell_s is None:
+            memory.fell_s = now_s
+        elif now_s - memory.fell_s >= self._settings.ceiling_hold_s:
+            memory.fell_s = None
+            most = ceiling
+        memory.held = most
+        return most
+
+    def _unknown(self, memory: _Memory, ceiling: Triple, held: Triple, now_s: float) -> Draw:
+        """Nothing measured: anything up to the ceiling; after a while it counts as building."""
+        patient = now_s - memory.known_s < self._settings.unknown_patience_s
+        return Draw(ceiling, held, NOTHING, held if patient else NOTHING, held)
+
+    def _known(
+        self,
+        node: ConnectorNode,
+        memory: _Memory,
+        latest: ConnectorSample,
+        ceilings: Ceilings,
+        ceiling: Triple,
+        ceiling_ma: int,
+        now_s: float,
+    ) -> Draw:
+        settings = self._settings
+        held = memory.held
+        bound = ceiling_ma
+        if not ceilings.disobeys(node.key, now_s):
+            low_water = ceilings.low_water(node.key, now_s)
+            bound = ceiling_ma if low_water is None else min(low_water, ceiling_ma)
+        low = NOTHING
+        if memory.settled is not None:
+            low = _least(held, self._low(node, memory.settled, latest, bound))
+        measured_s = latest.at_s - settings.sample_delay_s
+        changed_s = ceilings.changed_s(node.key)
+        followed = measured_s >= changed_s + settings.follow_s
+        awaited = not followed and now_s - changed_s < settings.unknown_patience_s
+        aligned = memory.settled is latest
+        likely = held if awaited or not aligned else low
+        tight = held
+        if measured_s >= ceilings.raised_s(node.key) + settings.follow_s:
+            high = _on_site(node, tuple(latest.high), settings.comply_tolerance_ma)
+            tight = _most(low, _least(held, high))
+        return Draw(ceiling, held, low, likely, tight)
+
+    @staticmethod
+    def _low(
+        node: ConnectorNode, settled: ConnectorSample, latest: ConnectorSample, bound_ma: int
+    ) -> Triple:
+        values = [0, 0, 0]
+        for conductor, phase in enumerate(node.conductors):
+            values[phase] = min(settled.low[conductor], latest.low[conductor], bound_ma)
+        return (values[0], values[1], values[2])
+
+
+def _on_site(node: ConnectorNode, currents: tuple[int, ...], more_ma: int) -> Triple:
+    values = [0, 0, 0]
+    for conductor, phase in enumerate(node.conductors):
+        values[phase] = currents[conductor] + more_ma
+    return (values[0], values[1], values[2])
+
+
+def _most(a: Triple, b: Triple) -> Triple:
+    return (max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2]))
+
+
+def _least(a: Triple, b: Triple) -> Triple:
+    return (min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]))
