@@ -28,9 +28,21 @@ _encode = msgspec.json.Encoder().encode
 
 
 class Message:
-    """One call on its way; ``record`` makes it a transaction message."""
+    """One call on its way; a ``durable`` one is kept until it is answered.
 
-    __slots__ = ("action", "attempts", "message_id", "on_answer", "payload", "record", "timer")
+    ``record`` is the transaction that it belongs to, whose number is filled in when it is sent.
+    """
+
+    __slots__ = (
+        "action",
+        "attempts",
+        "durable",
+        "message_id",
+        "on_answer",
+        "payload",
+        "record",
+        "timer",
+    )
 
     def __init__(
         self,
@@ -38,7 +50,10 @@ class Message:
         payload: Payload,
         on_answer: Answer | None,
         record: TransactionRecord | None = None,
+        *,
+        durable: bool = False,
     ) -> None:
+        self.durable = durable
         self.action = action
         self.payload = payload
         self.on_answer = on_answer
@@ -117,13 +132,13 @@ class Caller:
         self,
         action: str,
         payload: Payload,
-        record: TransactionRecord,
+        record: TransactionRecord | None,
         on_answer: Answer | None = None,
     ) -> None:
-        """Send a message of a transaction, now or when it can be."""
+        """Send a message that must arrive, now or when it can be, after those before it."""
         if len(self.transactions) >= MAX_QUEUED:
             self._forget_oldest_meter_values()
-        self.transactions.append(Message(action, payload, on_answer, record))
+        self.transactions.append(Message(action, payload, on_answer, record, durable=True))
         self._pump()
 
     def _forget_oldest_meter_values(self) -> None:
@@ -152,9 +167,9 @@ class Caller:
         self._in_flight.clear()
         for message in reversed(unanswered):
             _cancel(message)
-            if message.record is not None:
+            if message.durable:
                 self.transactions.appendleft(message)
-        lost = [message for message in unanswered if message.record is None]
+        lost = [message for message in unanswered if not message.durable]
         lost.extend(self._ordinary)
         self._ordinary.clear()
         for message in lost:
@@ -189,7 +204,7 @@ class Caller:
         self._timeouts_in_a_row = 0
         attempts, interval_s = self._retry_s()
         message.attempts += 1
-        if message.record is not None and message.attempts < attempts:
+        if message.durable and message.attempts < attempts:
             self.transactions.appendleft(message)
             self._hold(interval_s * message.attempts)
         elif message.on_answer is not None:
@@ -200,7 +215,7 @@ class Caller:
         del self._in_flight[message.message_id]
         self._counters.call_timeouts += 1
         self._timeouts_in_a_row += 1
-        if message.record is not None:
+        if message.durable:
             self.transactions.appendleft(message)
         elif message.on_answer is not None:
             message.on_answer(None)
@@ -259,7 +274,7 @@ def _cancel(message: Message) -> None:
 def _fill_in(message: Message) -> None:
     """Set the transactionId, which may have been unknown when the message was made."""
     record = message.record
-    if record is None or message.action == "StartTransaction":
+    if record is None or message.action in ("StartTransaction", "StatusNotification"):
         return
     if record.transaction_id is not None:
         message.payload["transactionId"] = record.transaction_id

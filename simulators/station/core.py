@@ -187,11 +187,10 @@ class Core:
         if self.registered:
             connector.notified = status
             self.notify(connector.connector_id, status)
-        elif self.persona.replays_statuses and connector.record is not None:
+        elif self.persona.replays_statuses and connector.notified and self.powered:
             connector.notified = status
-            self.caller.enqueue(
-                "StatusNotification", self._status(connector.connector_id, status), connector.record
-            )
+            payload = self._status(connector.connector_id, status)
+            self.caller.enqueue("StatusNotification", payload, None)
 
     def notify(self, connector_id: int, status: str) -> None:
         """Send one StatusNotification, whatever the truth is."""

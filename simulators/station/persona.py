@@ -7,6 +7,7 @@ other real firmware. What is a guess is marked as such in the persona's own file
 from __future__ import annotations
 
 import enum
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -141,6 +142,7 @@ def persona_names() -> list[str]:
     return sorted(path.stem for path in PERSONAS.glob("*.yaml"))
 
 
+@functools.cache
 def load_persona(name: str) -> Persona:
     """The persona of that name (a file of ``personas/``); ``ValueError`` when there is none."""
     path = PERSONAS / f"{name}.yaml"

@@ -252,21 +252,18 @@ class SimStation:
         core = self._core
         if not core.powered:
             return
+        # The link goes first: what it has to say of this must wait until it is up again.
+        self._leave(silently=reason == "PowerLoss")
+        core.powered = False
+        self._may_connect.clear()
+        self._needs_boot = True
         for connector in core.connectors:
             if not (reason == "PowerLoss" and self.persona.resumes_after_power_loss):
                 self._sessions.stop(connector, reason)
             connector.cut()
-        core.powered = False
-        core.registered = False
         self._sessions.pause_timers()
-        self._cancel("heartbeat")
-        self._cancel("boot")
-        core.refresh_offers()
-        self._may_connect.clear()
-        self._needs_boot = True
         if not self.persona.keeps_profiles_over_reboot:
             core.profiles.clear()
-        self._leave(silently=reason == "PowerLoss")
         self._after("power", for_s, self._come_up)
 
     def _come_up(self) -> None:

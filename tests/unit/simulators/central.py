@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, ParamSpec, Self
 
+from simulators import virtual_time
 from simulators.station.config import StationConfig
 from simulators.station.link import Link, MemoryLink, memory_link
 from simulators.station.persona import Persona, load_persona
@@ -17,6 +19,17 @@ from simulators.station.station import SimStation
 EPOCH = datetime(2026, 6, 1, 8, 0, 0, tzinfo=UTC)
 
 Payload = dict[str, Any]
+P = ParamSpec("P")
+
+
+def virtual(test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """Run an asynchronous test on the virtual clock: simulated hours take no time."""
+
+    @functools.wraps(test)
+    def wrapper(*args: P.args, **kwargs: P.kwargs) -> None:
+        virtual_time.run(test(*args, **kwargs))
+
+    return wrapper
 
 
 class Central:
@@ -134,12 +147,56 @@ class Bench:
         )
         self.station.start()
 
+    @property
+    def amps(self) -> tuple[float, float, float]:
+        """Drawn by the first outlet, on the site's phases."""
+        return self.station.connectors[0].current_a
+
     async def run(self, seconds: int) -> None:
         """Let that many seconds pass."""
         for _ in range(seconds):
             await asyncio.sleep(1.0)
             self.station.step(1.0)
 
-    async def close(self) -> None:
+    async def __aenter__(self) -> Self:
+        await self.run(2)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
         await self.station.stop()
         await self.central.close()
+
+
+def set_limit(
+    limit: float,
+    *,
+    connector_id: int = 1,
+    purpose: str = "TxProfile",
+    transaction_id: int | None = 101,
+    profile_id: int = 1,
+    stack_level: int = 0,
+    unit: str = "A",
+    kind: str = "Absolute",
+    **extra: Any,
+) -> Payload:
+    """A SetChargingProfile with one period from the epoch on; ``duration`` goes in the schedule."""
+    schedule: Payload = {
+        "chargingRateUnit": unit,
+        "chargingSchedulePeriod": [{"startPeriod": 0, "limit": limit}],
+    }
+    if kind != "Relative":
+        schedule["startSchedule"] = EPOCH.isoformat()
+    for name in ("duration", "startSchedule", "chargingSchedulePeriod"):
+        if name in extra:
+            schedule[name] = extra.pop(name)
+    profile: Payload = {
+        "chargingProfileId": profile_id,
+        "stackLevel": stack_level,
+        "chargingProfilePurpose": purpose,
+        "chargingProfileKind": kind,
+        "chargingSchedule": schedule,
+        **extra,
+    }
+    if transaction_id is not None and purpose == "TxProfile":
+        profile["transactionId"] = transaction_id
+    return {"connectorId": connector_id, "csChargingProfiles": profile}

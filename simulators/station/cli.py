@@ -1,0 +1,181 @@
+"""``python -m simulators stations``: a fleet of simulated stations against any OCPP address."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import functools
+import random
+import signal
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from urllib.parse import quote
+
+from simulators.station.config import ConnectorConfig, StationConfig
+from simulators.station.ev import Car
+from simulators.station.link import websocket_link
+from simulators.station.persona import load_persona, persona_names
+from simulators.station.station import SimStation
+
+ROTATIONS = ("RST", "STR", "TRS")
+CARS = ((1, 16.0), (1, 32.0), (2, 16.0), (3, 16.0), (3, 16.0), (3, 32.0))
+"""Phases and amperes of the cars that come."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of the ``stations`` command."""
+    parser.add_argument(
+        "--url",
+        default="ws://127.0.0.1:8080/ocpp",
+        help="address of the central system; the station's identity is appended",
+    )
+    parser.add_argument("--count", type=int, default=10, help="number of stations")
+    parser.add_argument("--prefix", default="A-", help="identities are the prefix and three digits")
+    parser.add_argument(
+        "--persona",
+        action="append",
+        choices=persona_names(),
+        help="make and firmware; may be repeated, the stations take turns",
+    )
+    parser.add_argument("--outlets", type=int, choices=(1, 2), default=1, help="outlets per post")
+    parser.add_argument("--occupied", type=float, default=0.7, help="share of outlets with a car")
+    parser.add_argument("--free", action="store_true", help="charge without a badge")
+    parser.add_argument("--id-tag", action="append", help="badges of the drivers; may be repeated")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--seconds", type=float, help="stop after this time")
+
+
+def configurations(count: int, prefix: str, outlets: int, *, free: bool) -> list[StationConfig]:
+    """``count`` posts with rotating phases; a second outlet is a single-phase socket."""
+    configs = []
+    for number in range(1, count + 1):
+        rotation = ROTATIONS[number % 3]
+        connectors = [ConnectorConfig(connector_id=1, rotation=rotation)]
+        if outlets == 2:
+            connectors.append(
+                ConnectorConfig(
+                    connector_id=2, phases=1, rotation=rotation, max_a=16.0, socket=True
+                )
+            )
+        configs.append(
+            StationConfig(
+                station_id=f"{prefix}{number:03}",
+                connectors=tuple(connectors),
+                feed_limit_a=32.0,
+                free_mode=free,
+            )
+        )
+    return configs
+
+
+class Fleet:
+    """Stations on real sockets with cars that come and go; make it within a running loop."""
+
+    def __init__(
+        self,
+        url: str,
+        configs: Sequence[StationConfig],
+        personas: Sequence[str],
+        rng: random.Random,
+        *,
+        occupied: float,
+        id_tags: Sequence[str] = (),
+    ) -> None:
+        self._rng = rng
+        self._id_tags = list(id_tags)
+        self._occupied = occupied
+        self.stations = [
+            SimStation(
+                config,
+                load_persona(personas[position % len(personas)]),
+                functools.partial(websocket_link, f"{url.rstrip('/')}/{quote(config.station_id)}"),
+                _utc_now,
+                random.Random(rng.getrandbits(64)),
+            )
+            for position, config in enumerate(configs)
+        ]
+
+    async def run(self, seconds: float | None) -> None:
+        """Connect, plug cars in and step them once a second; for ever without ``seconds``."""
+        loop = asyncio.get_running_loop()
+        for station in self.stations:
+            station.start(self._rng.uniform(0.0, 2.0))
+        started_s = last_s = loop.time()
+        try:
+            while seconds is None or loop.time() - started_s < seconds:
+                await asyncio.sleep(1.0)
+                now_s = loop.time()
+                for station in self.stations:
+                    station.step(now_s - last_s)
+                last_s = now_s
+                self._drive()
+        finally:
+            await asyncio.gather(*(station.stop() for station in self.stations))
+
+    def _drive(self) -> None:
+        """Fill empty outlets up to the wanted share, and take full cars away."""
+        outlets = [(s, c) for s in self.stations if s.connected for c in s.connectors]
+        taken = 0
+        for station, connector in outlets:
+            if connector.car is not None and connector.car.full:
+                station.unplug(connector.connector_id)
+            taken += connector.car is not None
+        for station, connector in outlets:
+            if taken >= self._occupied * len(outlets):
+                return
+            if connector.car is None:
+                phases, max_a = self._rng.choice(CARS)
+                car = Car(phases=phases, max_a=max_a, soc0=self._rng.uniform(0.1, 0.8))
+                tag = self._rng.choice(self._id_tags) if self._id_tags else None
+                station.plug(connector.connector_id, car, tag)
+                taken += 1
+
+    def summary(self) -> str:
+        """One line on what happened."""
+        online = sum(station.connected for station in self.stations)
+        started = sum(station.transactions_started for station in self.stations)
+        profiles = sum(station.counters.profile_messages for station in self.stations)
+        current_a = sum(max(c.current_a) for s in self.stations for c in s.connectors)
+        return (
+            f"{online}/{len(self.stations)} stations connected, {started} transactions, "
+            f"{profiles} profile messages, {current_a:.0f} A drawn in all"
+        )
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+async def serve(args: argparse.Namespace) -> None:
+    """Run the fleet that ``args`` describes until it is interrupted."""
+    configs = configurations(args.count, args.prefix, args.outlets, free=args.free)
+    fleet = Fleet(
+        args.url,
+        configs,
+        args.persona or ["control-generic"],
+        random.Random(args.seed),
+        occupied=args.occupied,
+        id_tags=args.id_tag or (),
+    )
+    loop = asyncio.get_running_loop()
+    running = loop.create_task(fleet.run(args.seconds))
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, running.cancel)
+    reporting = loop.create_task(_report(fleet))
+    with contextlib.suppress(asyncio.CancelledError):
+        await running
+    reporting.cancel()
+    print(fleet.summary())
+
+
+async def _report(fleet: Fleet) -> None:
+    while True:
+        await asyncio.sleep(10.0)
+        print(fleet.summary(), flush=True)
+
+
+def main(args: argparse.Namespace) -> int:
+    """Run the command; the exit code."""
+    asyncio.run(serve(args))
+    return 0
