@@ -16,24 +16,13 @@ from simulators.plan import SitePlan
 from simulators.scenario import ManagerKilled, MeterDead, StationsOffline
 from simulators.site.electrical import CapacityUse, Site
 from simulators.site.workload import Visit
+from simulators.site_meter import SiteMeter
 
 T = TypeVar("T")
 
 FOR_GOOD_S = 1e9
 CATCH_UP_S = 5.0
 """A second that comes later than this is not made up for: the machine was asleep."""
-
-
-class MeterSwitch(Protocol):
-    """What a scenario can do to the meter."""
-
-    def kill(self) -> None:
-        """It answers nobody any more."""
-        ...
-
-    def revive(self) -> None:
-        """It answers again."""
-        ...
 
 
 class ManagerSwitch(Protocol):
@@ -65,7 +54,7 @@ class Driver:
         plan: SitePlan,
         fleet: Fleet,
         *,
-        meter: MeterSwitch,
+        meter: SiteMeter,
         manager: ManagerSwitch | None = None,
         tell: Callable[[str], None] = lambda _text: None,
     ) -> None:
@@ -103,6 +92,8 @@ class Driver:
             heapq.heappop(self._agenda)[2]()
         self.fleet.step(dt_s, site.now_s)
         site.step(dt_s)
+        metered = self.plan.meter
+        self._meter.show(site.metered_a(metered.circuit, metered.placement), site.now_s)
         self.capacity.observe(dt_s)
         if site.now_s >= self._next_moment_s:
             self._next_moment_s += self.keep_every_s
@@ -130,11 +121,6 @@ class Driver:
                 await asyncio.sleep(max(0.0, -late_s))
             self.second()
             after_each()
-
-    def metered_a(self) -> tuple[float, float, float]:
-        """What the scenario's meter would show now, in amperes per phase."""
-        meter = self.plan.meter
-        return self.site.metered_a(meter.circuit, meter.placement)
 
     def everybody_leaves(self) -> None:
         """All cars are unplugged; ends the transactions at the end of a run."""

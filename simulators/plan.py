@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from simulators.meter.models import find_model
 from simulators.scenario import (
     Amperes,
     BuildingLoad,
@@ -243,7 +244,8 @@ def make_plan(
 ) -> SitePlan:
     """Work out a scenario; with another number of ``stations`` the whole site shrinks or grows.
 
-    Raises ``ValueError`` when a group hangs on an unknown circuit or no station is left.
+    ``meter_model`` is a reference with or without its brand. Raises ``ValueError`` when it is not
+    known, a group hangs on an unknown circuit, or no station is left.
     """
     asked = scenario.station_count if stations is None else stations
     if asked < 1:
@@ -271,15 +273,22 @@ def make_plan(
         seed=seed,
         scale=scale,
         circuits=tuple(_scaled_circuit(circuit, scale) for circuit in scenario.circuits),
-        meter=scenario.meter
-        if meter_model is None
-        else msgspec.structs.replace(scenario.meter, model=meter_model),
+        meter=msgspec.structs.replace(
+            scenario.meter, model=_reference(meter_model or scenario.meter.model)
+        ),
         stations=tuple(planned),
         outlets=outlets,
         badges=tuple(_badges(max(len(visits), len(outlets)) + 5)),
         visits=tuple(visits),
         turned_away=turned_away,
     )
+
+
+def _reference(name: str) -> str:
+    try:
+        return find_model(name).name
+    except KeyError:
+        raise ValueError(f"no meter {name!r}") from None
 
 
 def _visits(

@@ -1,0 +1,164 @@
+"""A scenario in real time over real sockets: ``python -m simulators run``.
+
+The meter answers Modbus TCP, every station keeps its WebSocket, the site is stepped once a second.
+With ``--with-manager`` the manager runs as a child process on a provisioned data directory.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import signal
+from collections.abc import Callable, Coroutine
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import msgspec
+
+from simulators.children import ManagerPorts, ManagerProcess
+from simulators.driver import Driver
+from simulators.fleet import Fleet
+from simulators.meter.server import MeterServer
+from simulators.plan import SitePlan
+from simulators.site_meter import SiteMeter
+from simulators.station.link import Link, LinkFactory, websocket_link
+
+CONNECT_WITHIN_S = 10.0
+"""The stations connect one after another within this time."""
+
+TELL_EVERY_S = 60
+"""Period of the line that says how the site is."""
+
+
+class LiveSettings(msgspec.Struct, frozen=True):
+    """Where everything listens. ``data`` is the manager's directory, ``None`` without manager."""
+
+    ocpp_url: str
+    meter_host: str = "127.0.0.1"
+    meter_port: int = 5020
+    data: Path | None = None
+    ports: ManagerPorts = ManagerPorts()
+    duration_s: float | None = None
+    """Ends by itself after this long; ``None`` for the scenario's own duration."""
+
+
+async def run_live(plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None]) -> int:
+    """Runs until the scenario ends, the manager dies, or SIGINT or SIGTERM; the exit status."""
+    stopped = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stopped.set)
+    try:
+        return await _run(plan, settings, tell, stopped)
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+async def _run(
+    plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None], stopped: asyncio.Event
+) -> int:
+    async with contextlib.AsyncExitStack() as stack:
+        meter = SiteMeter(plan.meter.model)
+        server = MeterServer(
+            {plan.meter.unit_id: meter.bank}, settings.meter_host, settings.meter_port
+        )
+        await server.start()
+        stack.push_async_callback(server.stop)
+        manager = await _manager(plan, settings, server.port, stack)
+        if manager is not None and not await _until(manager.ready(), stopped):
+            return 0
+        fleet = Fleet(plan, lambda station: _websocket(settings.ocpp_url, station), _utc_now)
+        stack.push_async_callback(fleet.stop)
+        driver = Driver(plan, fleet, meter=meter, manager=manager, tell=tell)
+        fleet.start(CONNECT_WITHIN_S)
+        tell(f"{len(fleet.stations)} stations connect to {settings.ocpp_url}")
+        duration_s = settings.duration_s or plan.scenario.duration_s
+        status = await _play(driver, manager, duration_s, tell, stopped)
+        tell("stopping")
+        return status
+
+
+async def _manager(
+    plan: SitePlan, settings: LiveSettings, meter_port: int, stack: contextlib.AsyncExitStack
+) -> ManagerProcess | None:
+    if settings.data is None:
+        return None
+    provision = write_provisioning(plan, settings.data, settings.meter_host, meter_port)
+    manager = ManagerProcess(settings.data, provision, settings.ports)
+    await manager.start()
+    stack.push_async_callback(manager.stop)
+    return manager
+
+
+def write_provisioning(plan: SitePlan, data: Path, meter_host: str, meter_port: int) -> Path:
+    """Writes the site document into the data directory; its path."""
+    data.mkdir(parents=True, exist_ok=True)
+    path = data / "simulated-site.json"
+    document = plan.provisioning(meter_host, meter_port)
+    path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
+    return path
+
+
+async def _play(
+    driver: Driver,
+    manager: ManagerProcess | None,
+    duration_s: float,
+    tell: Callable[[str], None],
+    stopped: asyncio.Event,
+) -> int:
+    """Plays until the end, a signal, or a manager that ends without being told to."""
+
+    def each_second() -> None:
+        if int(driver.now_s) % TELL_EVERY_S == 0:
+            tell(status_line(driver))
+
+    if await _until(driver.play(duration_s, each_second), stopped):
+        return 0
+    return 0 if manager is None or manager.pid is not None or stopped.is_set() else 1
+
+
+def status_line(driver: Driver) -> str:
+    """How the site is, in one line."""
+    supply = driver.site.circuits[0]
+    total = driver.site.total_a[0]
+    amperes = " / ".join(f"{current:.0f}" for current in total)
+    connected = sum(station.connected for station in driver.fleet.stations)
+    return (
+        f"{connected} of {len(driver.fleet.stations)} stations connected, "
+        f"{driver.fleet.charging_count} cars charging, "
+        f"supply {amperes} A of {supply.limit_a[0]:.0f} A, "
+        f"overloads {len(driver.site.oracle.overloads)}, "
+        f"breakers tripped {len(driver.site.oracle.trips)}"
+    )
+
+
+async def _until(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> bool:
+    """Awaits ``work`` unless a signal comes first; whether it was done. Raises what it raises."""
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    signalled = loop.create_task(stopped.wait())
+    try:
+        await asyncio.wait({task, signalled}, return_when=asyncio.FIRST_COMPLETED)
+        if not task.done():
+            return False
+        await task
+        return True
+    finally:
+        for pending in (task, signalled):
+            pending.cancel()
+        await asyncio.gather(task, signalled, return_exceptions=True)
+
+
+def _websocket(url: str, station: str) -> LinkFactory:
+    async def connect() -> Link:
+        return await websocket_link(f"{url.rstrip('/')}/{quote(station, safe='')}")
+
+    return connect
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
