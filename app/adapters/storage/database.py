@@ -23,12 +23,15 @@ _CACHE_KIB = 8 * 1024
 
 _KEYS = {
     sqlite3.SQLITE_FULL: "storage-full",
+    sqlite3.SQLITE_IOERR_SHMSIZE: "storage-full",
     sqlite3.SQLITE_READONLY: "storage-readonly",
     sqlite3.SQLITE_CORRUPT: "storage-damaged",
     sqlite3.SQLITE_NOTADB: "storage-damaged",
     sqlite3.SQLITE_IOERR: "storage-failed",
     sqlite3.SQLITE_CONSTRAINT: "storage-rejected",
 }
+_PRIMARY = 0xFF
+"""Bits of the primary result code; the others say more."""
 
 
 class Database(SqliteDatabase):
@@ -43,13 +46,10 @@ class Database(SqliteDatabase):
 
 def storage_error(error: BaseException) -> StorageError:
     """The domain's error for one of SQLite or peewee; ``params['cause']`` quotes the original."""
-    return StorageError(_KEYS.get(_primary_code(error), "storage-failed"), cause=str(error))
-
-
-def _primary_code(error: BaseException) -> int:
-    """SQLite's primary result code; peewee wraps the exception that carries it."""
-    original = getattr(error, "orig", error)
-    return int(getattr(original, "sqlite_errorcode", 0)) & 0xFF
+    # peewee wraps the exception that carries SQLite's extended result code.
+    code = int(getattr(getattr(error, "orig", error), "sqlite_errorcode", 0))
+    key = _KEYS.get(code) or _KEYS.get(code & _PRIMARY, "storage-failed")
+    return StorageError(key, cause=str(error))
 
 
 def open_for_writing(path: Path, *, synchronous: str) -> Database:

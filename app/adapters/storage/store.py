@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 from app.adapters.storage.database import (
@@ -65,7 +66,9 @@ class SqliteStore:
         self._engine.abandon()
 
     def _batch_when_inline(self) -> None:
-        if isinstance(self._engine, InlineEngine) and len(self._buffer) >= INLINE_BATCH:
+        if not isinstance(self._engine, InlineEngine) or len(self._buffer) % INLINE_BATCH:
+            return
+        with contextlib.suppress(StorageError):  # they wait for the next; ``trouble_key`` tells
             self._engine.write_background()
 
 

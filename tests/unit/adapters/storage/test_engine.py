@@ -253,11 +253,13 @@ def test_a_loop_that_ended_does_not_kill_the_writer(
     store = open_store(path)
     go_on = threading.Event()
 
-    async def leave() -> None:
-        asyncio.get_running_loop().create_task(store._engine.write(lambda _: go_on.wait()))
+    async def leave() -> asyncio.Task[bool]:
+        loop = asyncio.get_running_loop()
+        task = loop.create_task(store._engine.write(lambda _: go_on.wait()))
         await asyncio.sleep(0)
+        return task
 
-    asyncio.run(leave())
+    assert asyncio.run(leave()).cancelled()
     go_on.set()
     asyncio.run(store.audit.append(note("next")))
     assert asyncio.run(notes(store)) == ["next"]
