@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
 from argon2 import PasswordHasher
-from argon2.exceptions import InvalidHashError, VerificationError
+from argon2.exceptions import VerificationError
 from argon2.profiles import RFC_9106_LOW_MEMORY
 
 from app.domain.errors import AccessDeniedError
@@ -42,7 +42,7 @@ class Argon2Hasher:
         def check() -> bool:
             try:
                 return self._hasher.verify(encoded, password)
-            except (VerificationError, InvalidHashError):
+            except (VerificationError, ValueError):
                 return False
 
         return await self._run(check)
