@@ -12,7 +12,7 @@ import pytest
 from simulators.station.config import ConnectorConfig, StationConfig
 from simulators.station.ev import Car
 from simulators.station.persona import load_persona
-from tests.unit.simulators.central import Bench, set_limit, virtual
+from tests.unit.simulators.station_bench import Bench, set_limit, virtual
 
 FREE = StationConfig(station_id="A-001", free_mode=True)
 

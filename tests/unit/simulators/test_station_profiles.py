@@ -15,7 +15,7 @@ from simulators.station.charging_profiles import (
     epoch_s,
 )
 from simulators.station.persona import Persona, load_persona
-from tests.unit.simulators.central import EPOCH, set_limit
+from tests.unit.simulators.station_bench import EPOCH, set_limit
 
 T0 = EPOCH.timestamp()
 RUNNING = RunningTransaction(transaction_id=101, started_s=T0, active_phases=1, wired_phases=3)

@@ -1,0 +1,528 @@
+"""What a station answers to each call of the central system (OCPP 1.6, clause 5)."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+import pytest
+
+from simulators.station.config import ConnectorConfig, StationConfig
+from simulators.station.ev import Car
+from simulators.station.persona import load_persona
+from tests.unit.simulators.station_bench import Bench, Payload, set_limit, virtual
+
+FREE = StationConfig(station_id="A-001", free_mode=True)
+TWO = StationConfig(
+    station_id="A-001",
+    feed_limit_a=32,
+    connectors=(ConnectorConfig(connector_id=1), ConnectorConfig(connector_id=2)),
+)
+
+
+def persona(**changes: Any) -> Any:
+    return msgspec.structs.replace(load_persona("control-generic"), **changes)
+
+
+# ---------------------------------------------------------------------- configuration
+
+
+@virtual
+async def test_every_key_is_given_when_none_is_asked_for() -> None:
+    async with Bench() as bench:
+        answer = await bench.central.call("GetConfiguration", {})
+        keys = {entry["key"]: entry for entry in answer["configurationKey"]}
+        assert len(keys) > 30
+        assert "unknownKey" not in answer
+        assert keys["ChargingScheduleAllowedChargingRateUnit"] == {
+            "key": "ChargingScheduleAllowedChargingRateUnit",
+            "readonly": True,
+            "value": "Current",
+        }
+        assert keys["ConnectorPhaseRotation"]["value"] == "0.RST,1.RST"
+        assert keys["HeartbeatInterval"]["value"] == "300"
+        assert all(isinstance(entry["value"], str) for entry in keys.values())
+
+
+@virtual
+async def test_unknown_keys_are_named() -> None:
+    async with Bench() as bench:
+        request = {"key": ["NumberOfConnectors", "Whim"]}
+        answer = await bench.central.call("GetConfiguration", request)
+        assert [entry["key"] for entry in answer["configurationKey"]] == ["NumberOfConnectors"]
+        assert answer["unknownKey"] == ["Whim"]
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "status"),
+    [
+        ("MeterValueSampleInterval", "15", "Accepted"),
+        ("MeterValueSampleInterval", "-1", "Rejected"),
+        ("MeterValueSampleInterval", "soon", "Rejected"),
+        ("LocalPreAuthorize", "TRUE", "Accepted"),
+        ("LocalPreAuthorize", "yes", "Rejected"),
+        ("NumberOfConnectors", "2", "Rejected"),
+        ("MeterValuesSampledData", "Current.Import,Voltage", "Accepted"),
+        ("MeterValuesSampledData", "", "Accepted"),
+        ("MeterValuesSampledData", "Temperature", "Rejected"),
+        ("ConnectorPhaseRotation", "1.STR", "Accepted"),
+        ("ConnectorPhaseRotation", "x" * 501, "Rejected"),
+        ("Whim", "1", "NotSupported"),
+    ],
+)
+@virtual
+async def test_changing_a_key(key: str, value: str, status: str) -> None:
+    async with Bench() as bench:
+        before = (await bench.central.call("GetConfiguration", {"key": [key]})).get(
+            "configurationKey"
+        )
+        answer = await bench.central.call("ChangeConfiguration", {"key": key, "value": value})
+        assert answer == {"status": status}
+        after = (await bench.central.call("GetConfiguration", {"key": [key]})).get(
+            "configurationKey"
+        )
+        if status == "Accepted":
+            assert after[0]["value"].lower() == value.lower()
+        else:
+            assert after == before
+
+
+@virtual
+async def test_a_new_heartbeat_interval_is_followed_at_once() -> None:
+    async with Bench() as bench:
+        request = {"key": "HeartbeatInterval", "value": "10"}
+        await bench.central.call("ChangeConfiguration", request)
+        await bench.run(60)
+        assert len(bench.central.named("Heartbeat")) == 6
+
+
+# ---------------------------------------------------------------------- smart charging
+
+
+@virtual
+async def test_a_limit_is_followed_after_a_moment() -> None:
+    async with Bench(config=FREE) as bench:
+        bench.station.plug(1, Car(phases=3, max_a=32))
+        await bench.run(30)
+        answer = await bench.central.call("SetChargingProfile", set_limit(10))
+        assert answer == {"status": "Accepted"}
+        assert bench.station.connectors[0].offered_a == 32.0
+        await bench.run(3)
+        assert bench.amps == (10.0, 10.0, 10.0)
+        assert bench.station.counters.profile_messages == 1
+
+
+@virtual
+async def test_the_limit_of_the_post_is_shared_between_its_outlets() -> None:
+    async with Bench(config=TWO) as bench:
+        bench.station.plug(1, Car(phases=3, max_a=32), "ONE")
+        await bench.run(1)
+        bench.station.plug(2, Car(phases=1, max_a=32), "TWO")
+        await bench.run(40)
+        assert [c.current_a for c in bench.station.connectors] == [
+            (16.0, 16.0, 16.0),
+            (16.0, 0.0, 0.0),
+        ]
+        post = set_limit(14, connector_id=0, purpose="ChargePointMaxProfile")
+        await bench.central.call("SetChargingProfile", post)
+        await bench.run(10)
+        assert [c.offered_a for c in bench.station.connectors] == [7.0, 7.0]
+        await bench.central.call(
+            "SetChargingProfile",
+            set_limit(10, connector_id=0, purpose="ChargePointMaxProfile"),
+        )
+        await bench.run(10)
+        # Not enough for two: the first come is served.
+        assert [c.offered_a for c in bench.station.connectors] == [10.0, 0.0]
+        answer = await bench.central.call("ClearChargingProfile", {"connectorId": 0})
+        assert answer == {"status": "Accepted"}
+        await bench.run(1)
+        assert [c.offered_a for c in bench.station.connectors] == [16.0, 16.0]
+
+
+@virtual
+async def test_what_one_car_cannot_have_goes_to_the_other() -> None:
+    async with Bench(config=TWO) as bench:
+        bench.station.plug(1, Car(phases=3, max_a=32), "ONE")
+        bench.station.plug(2, Car(phases=3, max_a=32), "TWO")
+        await bench.run(2)
+        await bench.central.call("SetChargingProfile", set_limit(8))
+        await bench.run(2)
+        assert [c.offered_a for c in bench.station.connectors] == [8.0, 24.0]
+
+
+@pytest.mark.parametrize(
+    ("below", "offered_a", "status"),
+    [("pause", 0.0, "SuspendedEVSE"), ("clamp", 6.0, "Charging"), ("follow", 4.0, "Charging")],
+)
+@virtual
+async def test_a_limit_below_6_a(below: str, offered_a: float, status: str) -> None:
+    made = persona(below_minimum=msgspec.convert(below, type(persona().below_minimum)))
+    async with Bench(made, FREE) as bench:
+        bench.station.plug(1, Car(phases=1, min_a=4))
+        await bench.run(20)
+        await bench.central.call("SetChargingProfile", set_limit(4))
+        await bench.run(5)
+        assert bench.station.connectors[0].offered_a == offered_a
+        assert bench.amps == (offered_a, 0.0, 0.0)
+        assert bench.central.statuses()[-1] == status
+
+
+@virtual
+async def test_some_makes_stay_charging_at_zero() -> None:
+    async with Bench(persona(charging_at_zero=True), FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(20)
+        await bench.central.call("SetChargingProfile", set_limit(0))
+        await bench.run(5)
+        assert bench.amps == (0.0, 0.0, 0.0)
+        assert bench.central.statuses()[-1] == "Charging"
+
+
+@virtual
+async def test_a_make_for_watts_refuses_amperes() -> None:
+    async with Bench("strict-generic", FREE) as bench:
+        bench.station.plug(1, Car(phases=3, max_a=32))
+        await bench.run(2)
+        answer = await bench.central.call("SetChargingProfile", set_limit(10))
+        assert answer == {"status": "Rejected"}
+        answer = await bench.central.call("SetChargingProfile", set_limit(6900, unit="W"))
+        assert answer == {"status": "Accepted"}
+        await bench.run(30)
+        assert bench.amps == pytest.approx((10.0, 10.0, 10.0))
+
+
+@virtual
+async def test_a_profile_for_an_outlet_that_is_not_there_is_refused() -> None:
+    async with Bench() as bench:
+        request = set_limit(10, connector_id=3, purpose="TxDefaultProfile")
+        assert await bench.central.call("SetChargingProfile", request) == {"status": "Rejected"}
+        answer = await bench.central.call("ClearChargingProfile", {"id": 77})
+        assert answer == {"status": "Unknown"}
+
+
+@virtual
+async def test_profiles_survive_a_reconnection_and_a_reboot_where_the_make_keeps_them() -> None:
+    default = set_limit(8, purpose="TxDefaultProfile", connector_id=0)
+    for keeps, expected_a in ((True, 8.0), (False, 32.0)):
+        async with Bench(persona(keeps_profiles_over_reboot=keeps), FREE) as bench:
+            await bench.central.call("SetChargingProfile", default)
+            bench.station.drop_socket()
+            await bench.run(5)
+            bench.station.plug(1, Car(max_a=32))
+            await bench.run(5)
+            assert bench.station.connectors[0].offered_a == 8.0
+            await bench.central.call("Reset", {"type": "Hard"})
+            await bench.run(30)
+            assert bench.station.connectors[0].offered_a == expected_a
+
+
+@virtual
+async def test_the_composite_schedule_tells_the_limits_to_come() -> None:
+    async with Bench(config=FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(3)
+        await bench.central.call(
+            "SetChargingProfile", set_limit(6, purpose="TxDefaultProfile", profile_id=5)
+        )
+        lease = set_limit(20, validTo="2026-06-01T08:05:00Z")
+        await bench.central.call("SetChargingProfile", lease)
+        post = set_limit(16, connector_id=0, purpose="ChargePointMaxProfile", profile_id=6)
+        await bench.central.call("SetChargingProfile", post)
+        answer = await bench.central.call(
+            "GetCompositeSchedule", {"connectorId": 1, "duration": 600}
+        )
+        assert answer["status"] == "Accepted"
+        assert answer["chargingSchedule"]["chargingRateUnit"] == "A"
+        assert answer["chargingSchedule"]["chargingSchedulePeriod"] == [
+            {"startPeriod": 0, "limit": 16.0},
+            {"startPeriod": 295, "limit": 6.0},
+        ]
+        whole = await bench.central.call(
+            "GetCompositeSchedule",
+            {"connectorId": 0, "duration": 60, "chargingRateUnit": "W"},
+        )
+        assert whole["chargingSchedule"]["chargingSchedulePeriod"] == [
+            {"startPeriod": 0, "limit": 11040.0}
+        ]
+        refused = await bench.central.call(
+            "GetCompositeSchedule", {"connectorId": 4, "duration": 60}
+        )
+        assert refused == {"status": "Rejected"}
+
+
+@virtual
+async def test_some_makes_say_unlimited_in_the_unit_that_they_do_not_use() -> None:
+    async with Bench("strict-generic", FREE) as bench:
+        request = {"connectorId": 1, "duration": 60, "chargingRateUnit": "A"}
+        answer = await bench.central.call("GetCompositeSchedule", request)
+        assert answer["chargingSchedule"]["chargingSchedulePeriod"] == [
+            {"startPeriod": 0, "limit": -1.0}
+        ]
+
+
+# ---------------------------------------------------------------------- remote start and stop
+
+
+@virtual
+async def test_remote_start_with_a_car_and_remote_stop() -> None:
+    async with Bench() as bench:
+        bench.station.plug(1, Car(max_a=32))
+        profile = set_limit(9, transaction_id=None)["csChargingProfiles"]
+        request = {"idTag": "REMOTE", "connectorId": 1, "chargingProfile": profile}
+        answer = await bench.central.call("RemoteStartTransaction", request)
+        assert answer == {"status": "Accepted"}
+        await bench.run(20)
+        assert bench.central.named("StartTransaction")[0]["idTag"] == "REMOTE"
+        assert not bench.central.named("Authorize")
+        assert bench.amps == (9.0, 9.0, 9.0)
+        again = await bench.central.call("RemoteStartTransaction", request)
+        assert again == {"status": "Rejected"}
+        for transaction_id, status in ((5, "Rejected"), (101, "Accepted"), (101, "Rejected")):
+            stop = {"transactionId": transaction_id}
+            answer = await bench.central.call("RemoteStopTransaction", stop)
+            assert answer == {"status": status}
+        assert bench.central.named("StopTransaction")[0]["reason"] == "Remote"
+
+
+@virtual
+async def test_remote_start_waits_for_the_cable() -> None:
+    async with Bench(config=TWO) as bench:
+        await bench.central.call("RemoteStartTransaction", {"idTag": "REMOTE"})
+        await bench.run(30)
+        assert bench.central.statuses()[-1] == "Preparing"
+        bench.station.plug(1, Car())
+        await bench.run(1)
+        assert bench.central.named("StartTransaction")[0]["idTag"] == "REMOTE"
+        await bench.central.call("RemoteStartTransaction", {"idTag": "OTHER", "connectorId": 2})
+        await bench.run(61)
+        assert bench.central.statuses(2)[-1] == "Available"
+
+
+@virtual
+async def test_remote_start_may_need_an_authorisation() -> None:
+    async with Bench() as bench:
+        request = {"key": "AuthorizeRemoteTxRequests", "value": "true"}
+        await bench.central.call("ChangeConfiguration", request)
+        bench.central.answers["Authorize"] = {"idTagInfo": {"status": "Expired"}}
+        bench.station.plug(1, Car())
+        await bench.central.call("RemoteStartTransaction", {"idTag": "REMOTE"})
+        await bench.run(5)
+        assert bench.central.named("Authorize") == [{"idTag": "REMOTE"}]
+        assert not bench.central.named("StartTransaction")
+
+
+@virtual
+async def test_unlocking_ends_the_transaction() -> None:
+    async with Bench(config=FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(5)
+        answer = await bench.central.call("UnlockConnector", {"connectorId": 1})
+        assert answer == {"status": "Unlocked"}
+        assert bench.central.named("StopTransaction")[0]["reason"] == "UnlockCommand"
+        answer = await bench.central.call("UnlockConnector", {"connectorId": 9})
+        assert answer == {"status": "NotSupported"}
+
+
+# ---------------------------------------------------------------------- the station as a whole
+
+
+@pytest.mark.parametrize("kind", ["Soft", "Hard"])
+@virtual
+async def test_a_reset_stops_goes_down_and_boots(kind: str) -> None:
+    async with Bench(config=FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(10)
+        assert await bench.central.call("Reset", {"type": kind}) == {"status": "Accepted"}
+        stops_at_once = len(bench.central.named("StopTransaction"))
+        assert stops_at_once == (1 if kind == "Soft" else 0)
+        await bench.run(5)
+        assert not bench.station.connected
+        assert not bench.station.powered
+        assert bench.amps == (0.0, 0.0, 0.0)
+        await bench.run(30)
+        assert bench.station.connected
+        assert len(bench.central.named("BootNotification")) == 2
+        (stop,) = bench.central.named("StopTransaction")
+        assert stop["reason"] == f"{kind}Reset"
+        # In free mode the car that is there begins again.
+        assert len(bench.central.named("StartTransaction")) == 2
+        assert all(r.acknowledged_start for r in bench.station.records)
+
+
+@virtual
+async def test_availability_waits_for_the_end_of_a_transaction() -> None:
+    async with Bench(config=TWO) as bench:
+        bench.station.plug(1, Car(), "TAG")
+        await bench.run(3)
+        request = {"connectorId": 0, "type": "Inoperative"}
+        answer = await bench.central.call("ChangeAvailability", request)
+        assert answer == {"status": "Scheduled"}
+        assert bench.central.statuses(2)[-1] == "Unavailable"
+        assert bench.central.statuses(1)[-1] == "Charging"
+        bench.station.unplug(1)
+        await bench.run(1)
+        assert bench.central.statuses(1)[-1] == "Unavailable"
+        bench.station.plug(1, Car(), "TAG")
+        await bench.run(2)
+        assert bench.station.transactions_started == 1
+        answer = await bench.central.call(
+            "ChangeAvailability", {"connectorId": 2, "type": "Operative"}
+        )
+        assert answer == {"status": "Accepted"}
+        assert bench.central.statuses(2)[-1] == "Available"
+        answer = await bench.central.call(
+            "ChangeAvailability", {"connectorId": 5, "type": "Operative"}
+        )
+        assert answer == {"status": "Rejected"}
+
+
+@pytest.mark.parametrize(
+    "action", ["BootNotification", "Heartbeat", "StatusNotification", "MeterValues"]
+)
+@virtual
+async def test_a_triggered_message_follows_the_answer(action: str) -> None:
+    async with Bench() as bench:
+        before = len(bench.central.named(action))
+        request: Payload = {"requestedMessage": action}
+        assert await bench.central.call("TriggerMessage", request) == {"status": "Accepted"}
+        assert len(bench.central.named(action)) == before + 1
+        answer = await bench.central.call("TriggerMessage", {**request, "connectorId": 8})
+        assert answer == {"status": "Rejected"}
+
+
+@virtual
+async def test_messages_that_cannot_be_triggered() -> None:
+    async with Bench() as bench:
+        request = {"requestedMessage": "FirmwareStatusNotification"}
+        assert await bench.central.call("TriggerMessage", request) == {"status": "NotImplemented"}
+
+
+# ---------------------------------------------------------------------- lists and reservations
+
+
+@virtual
+async def test_the_local_list_decides_before_the_central_system_is_asked() -> None:
+    async with Bench() as bench:
+        assert await bench.central.call("GetLocalListVersion", {}) == {"listVersion": 0}
+        full = {
+            "listVersion": 3,
+            "updateType": "Full",
+            "localAuthorizationList": [
+                {"idTag": "GOOD", "idTagInfo": {"status": "Accepted"}},
+                {"idTag": "GONE", "idTagInfo": {"status": "Accepted"}},
+            ],
+        }
+        assert await bench.central.call("SendLocalList", full) == {"status": "Accepted"}
+        change = {
+            "listVersion": 4,
+            "updateType": "Differential",
+            "localAuthorizationList": [{"idTag": "GONE"}],
+        }
+        assert await bench.central.call("SendLocalList", change) == {"status": "Accepted"}
+        assert await bench.central.call("SendLocalList", change) == {"status": "VersionMismatch"}
+        assert await bench.central.call("GetLocalListVersion", {}) == {"listVersion": 4}
+        request = {"key": "LocalPreAuthorize", "value": "true"}
+        await bench.central.call("ChangeConfiguration", request)
+        bench.station.plug(1, Car(), "good")
+        await bench.run(1)
+        assert not bench.central.named("Authorize")
+        assert bench.central.named("StartTransaction")
+
+
+@virtual
+async def test_the_cache_remembers_answers_until_it_is_cleared() -> None:
+    async with Bench() as bench:
+        request = {"key": "LocalPreAuthorize", "value": "true"}
+        await bench.central.call("ChangeConfiguration", request)
+        for asked in (1, 1, 2):
+            bench.station.plug(1, Car(), "TAG")
+            await bench.run(2)
+            assert len(bench.central.named("Authorize")) == asked
+            bench.station.unplug(1)
+            if bench.station.transactions_started == 2:
+                assert await bench.central.call("ClearCache", {}) == {"status": "Accepted"}
+
+
+@virtual
+async def test_a_reserved_outlet_waits_for_its_driver() -> None:
+    async with Bench() as bench:
+        request = {
+            "connectorId": 1,
+            "expiryDate": "2026-06-01T08:30:00Z",
+            "idTag": "MINE",
+            "reservationId": 5,
+        }
+        assert await bench.central.call("ReserveNow", request) == {"status": "Accepted"}
+        assert bench.central.statuses()[-1] == "Reserved"
+        assert await bench.central.call("ReserveNow", request) == {"status": "Occupied"}
+        bench.station.plug(1, Car(), "OTHER")
+        await bench.run(2)
+        assert not bench.central.named("StartTransaction")
+        bench.station.swipe("MINE")
+        await bench.run(2)
+        assert bench.central.named("StartTransaction")[0]["reservationId"] == 5
+
+
+@virtual
+async def test_a_reservation_ends_by_itself_or_on_request() -> None:
+    async with Bench() as bench:
+        request = {
+            "connectorId": 1,
+            "expiryDate": "2026-06-01T08:01:00Z",
+            "idTag": "MINE",
+            "reservationId": 5,
+        }
+        await bench.central.call("ReserveNow", request)
+        await bench.run(60)
+        assert bench.central.statuses()[-1] == "Available"
+        await bench.central.call(
+            "ReserveNow", {**request, "expiryDate": "2026-06-01T09:00:00Z", "reservationId": 6}
+        )
+        for reservation_id, status in ((5, "Rejected"), (6, "Accepted")):
+            cancel = {"reservationId": reservation_id}
+            assert await bench.central.call("CancelReservation", cancel) == {"status": status}
+        assert bench.central.statuses()[-1] == "Available"
+        bench.station.fail(1)
+        assert await bench.central.call("ReserveNow", request) == {"status": "Faulted"}
+        bench.station.repair(1)
+        await bench.central.call("ChangeAvailability", {"connectorId": 1, "type": "Inoperative"})
+        assert await bench.central.call("ReserveNow", request) == {"status": "Unavailable"}
+        answer = await bench.central.call("ReserveNow", {**request, "connectorId": 2})
+        assert answer == {"status": "Rejected"}
+
+
+# ---------------------------------------------------------------------- what it cannot do
+
+
+@pytest.mark.parametrize(
+    ("name", "action", "payload", "answer"),
+    [
+        ("control-generic", "DataTransfer", {"vendorId": "x"}, {"status": "UnknownVendorId"}),
+        ("premium-2019", "DataTransfer", {"vendorId": "x"}, "NotSupported"),
+        ("control-generic", "GetDiagnostics", {"location": "ftp://x"}, "NotImplemented"),
+        ("control-generic", "Whim", {}, "NotImplemented"),
+        ("control-generic", "Reset", {"type": "Warm"}, "FormationViolation"),
+        ("control-generic", "Reset", {}, "FormationViolation"),
+        ("control-generic", "Reset", [], "FormationViolation"),
+        ("control-generic", "SetChargingProfile", {"connectorId": 1}, "FormationViolation"),
+        ("control-generic", "Reset", {"type": "Soft", "why": "no"}, {"status": "Accepted"}),
+        ("strict-generic", "Reset", {"type": "Soft", "why": "no"}, "FormationViolation"),
+    ],
+)
+@virtual
+async def test_calls_that_are_refused(name: str, action: str, payload: Any, answer: Any) -> None:
+    async with Bench(name) as bench:
+        assert await bench.central.call(action, payload) == answer
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "[2]", "7", '[3,"nobody",{}]', '[4,"x"]', "[9,1,2]"]
+)
+@virtual
+async def test_garbage_changes_nothing(text: str) -> None:
+    async with Bench() as bench:
+        bench.central.links[-1].post(text)
+        await bench.run(1)
+        assert await bench.central.call("ClearCache", {}) == {"status": "Accepted"}
+        assert bench.station.counters.connections == 1
