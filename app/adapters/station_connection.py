@@ -187,8 +187,10 @@ class StationConnection:
             self._dispatch(self.session.close())
             if self._timer is not None:
                 self._timer.cancel()
-            await self._tell(self._handler.disconnected)
-            self.ended.set()
+            try:
+                await self._tell(self._handler.disconnected)
+            finally:
+                self.ended.set()
 
     def _end(self, code: int, reason: str) -> None:
         if self._closing:
