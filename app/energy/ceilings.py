@@ -242,7 +242,8 @@ class Ceilings:
     ) -> None:
         """After a restart of the manager: the last limit on record of an open transaction.
 
-        It counts as sent and unanswered on top of the fallback: the ceiling is the greater.
+        It counts as sent and unanswered on top of the fallback: the ceiling is the greater. It is
+        what was asked for, until something else is.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -353,6 +354,10 @@ class Ceilings:
         wait = self._settings.retry_s * 2.0 ** min(entry.failures - 1, 16)
         return entry.failed_s + min(wait, self._settings.retry_longest_s)
 
+    def retry_soon_s(self, key: ConnectorKey) -> float:
+        """When a decrease may be tried again after a failure: these do not wait longer each time."""
+        return self._entries[key].failed_s + self._settings.retry_s
+
     def refuses(self, key: ConnectorKey) -> bool:
         """Whether the station refused too often to be counted on."""
         return self._entries[key].refusals >= self._settings.refusals_before_giving_up
@@ -369,6 +374,14 @@ class Ceilings:
     def sample(self, key: ConnectorKey) -> ConnectorSample | None:
         """The last sample of the running transaction."""
         return self._entries[key].sample
+
+    def transaction_id(self, key: ConnectorKey) -> int | None:
+        """The open transaction, as last seen."""
+        return self._entries[key].transaction_id
+
+    def fallback_ma(self, key: ConnectorKey) -> int | None:
+        """The fallback that the station is known to hold."""
+        return self._entries[key].fallback_ma
 
     def lease_until_s(self, key: ConnectorKey) -> float | None:
         """Until when the confirmed limit holds; ``None`` when none was confirmed."""
@@ -388,7 +401,7 @@ class Ceilings:
     @staticmethod
     def _asked(entry: _Entry) -> int | None:
         for sent in reversed(entry.sent):
-            if not sent.lost:
+            if not sent.lost or (sent.sent_s == -inf and entry.confirmed_ma is None):
                 return sent.limit_ma
         return entry.confirmed_ma if entry.confirmed_ma is not None else entry.fallback_ma
 

@@ -7,7 +7,7 @@ change that raises nothing is always permitted: it can only help.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from app.energy.plan import LimitChange
 from app.energy.site_model import SiteModel, Triple
@@ -37,14 +37,14 @@ class Guard:
     def admit(
         self,
         changes: Sequence[LimitChange],
-        floors: Sequence[int],
+        floors: Mapping[int, int],
         ceilings: Sequence[int],
         now_s: float,
     ) -> list[LimitChange]:
         """Those of ``changes`` that may be sent, one after another, in this order.
 
-        ``floors`` and ``ceilings`` (mA, per connector index) are the least value that may be in
-        force and the most that may be drawn.
+        By connector index (mA): ``floors``, the least value that may be in force where a change is
+        asked, and ``ceilings``, the most that any may draw.
         """
         model = self._model
         most = list(ceilings)

@@ -1,0 +1,73 @@
+"""The account of each circuit, for the page and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from app.domain.meter import MeterReading
+from app.domain.units import PhaseCurrents
+from app.energy.background import Background, Sums
+from app.energy.plan import BalanceSource, CircuitBalance
+from app.energy.site_model import SiteModel
+
+
+def balances(
+    model: SiteModel,
+    backgrounds: Sequence[Background],
+    sums: Sums,
+    limits: Sequence[int],
+    readings: Mapping[str, MeterReading | None],
+) -> tuple[CircuitBalance, ...]:
+    """One balance per circuit, parents first; ``limits`` per slot as asked for."""
+    return tuple(
+        _balance(model, node, background, sums, limits, readings.get(model.node_names[node]))
+        for node, background in enumerate(backgrounds)
+    )
+
+
+def _balance(
+    model: SiteModel,
+    node: int,
+    background: Background,
+    sums: Sums,
+    limits: Sequence[int],
+    reading: MeterReading | None,
+) -> CircuitBalance:
+    circuit = model.circuits[node]
+    plan = PhaseCurrents.of(background.plan)
+    asked = _at(limits, node)
+    room = circuit.usable - plan - asked
+    phases = tuple(room)
+    return CircuitBalance(
+        circuit_id=circuit.circuit_id,
+        limit=circuit.limit,
+        usable=circuit.usable,
+        background=plan,
+        background_upper=PhaseCurrents.of(background.upper),
+        charging=_charging(background, sums, node, plan, reading),
+        limits=asked,
+        ceilings=_at(sums.ceiling, node),
+        meter=reading,
+        source=background.source,
+        age_s=background.age_s,
+        tightest_phase=phases.index(min(phases)),
+    )
+
+
+def _charging(
+    background: Background,
+    sums: Sums,
+    node: int,
+    plan: PhaseCurrents,
+    reading: MeterReading | None,
+) -> PhaseCurrents:
+    """What the stations draw together: by the meter where one tells, else by their samples."""
+    if reading is not None and background.source is BalanceSource.MEASURED:
+        return (reading.currents - plan).floored().at_most(_at(sums.held, node))
+    if reading is not None and background.source is BalanceSource.CHARGING:
+        return reading.currents
+    return _at(sums.low, node)
+
+
+def _at(sums: Sequence[int], node: int) -> PhaseCurrents:
+    return PhaseCurrents(*sums[3 * node : 3 * node + 3])

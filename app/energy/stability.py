@@ -1,0 +1,188 @@
+"""From what the allocator wants to the few messages worth sending now.
+
+Decreases go at once, but only when they are needed: the limits asked for no longer fit, or
+somebody else gets what is taken. Increases wait for their turn, for room that is certain (upper
+background plus every ceiling), and are worth at least one ampere. A limit past half of its lease
+is sent again unchanged. Nothing else is ever sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from math import inf
+
+import msgspec
+
+from app.domain.station import ConnectorKey
+from app.energy.settings import EnergySettings
+
+
+class Wish(msgspec.Struct, frozen=True):
+    """A session's situation before the decision (mA, monotonic seconds).
+
+    ``target_ma`` is what the allocator wants; ``asked_ma`` the limit last asked for, ``None`` when
+    nobody knows what the station holds; ``ceiling_ma`` the most and ``least_ma`` the least that may
+    be in force; ``slots`` what it loads; ``frozen`` when it must not be increased; ``uncertain`` when
+    a message may be lost. After a failure decreases wait for ``retry_soon_s``, the rest for
+    ``retry_at_s``.
+    """
+
+    key: ConnectorKey
+    slots: tuple[int, ...]
+    target_ma: int
+    asked_ma: int | None
+    ceiling_ma: int
+    least_ma: int
+    floor_ma: int
+    step_ma: int
+    fallback_ma: int | None
+    weight: int = 1_000
+    changed_s: float = -inf
+    lease_until_s: float | None = None
+    retry_soon_s: float = -inf
+    retry_at_s: float = -inf
+    in_flight: bool = False
+    uncertain: bool = False
+    frozen: bool = False
+
+    @property
+    def held_ma(self) -> int:
+        """What counts as held: the limit asked for, or the ceiling when that is unknown."""
+        return self.ceiling_ma if self.asked_ma is None else self.asked_ma
+
+
+class Room(msgspec.Struct, frozen=True):
+    """Per slot (mA): ``usable``, ``trigger`` (the load from which limits are lowered), ``load``
+    (planned background and reservations, without the wishes), ``slack`` (what is certainly free).
+    """
+
+    usable: Sequence[int]
+    trigger: Sequence[int]
+    load: Sequence[int]
+    slack: Sequence[int]
+
+
+class Stability:
+    """Remembers since when a small unfairness lasts."""
+
+    def __init__(self, settings: EnergySettings) -> None:
+        self._settings = settings
+        self._deprived_since: dict[ConnectorKey, float] = {}
+
+    def decide(self, wishes: Sequence[Wish], room: Room, now_s: float) -> dict[ConnectorKey, int]:
+        """The limits to send now, in the order of sending: decreases, increases, renewals."""
+        lowered = self._decreases(wishes, room, now_s)
+        raised = self._increases(wishes, room, lowered, now_s)
+        chosen = {**lowered, **raised}
+        for wish in wishes:
+            if wish.key in chosen or not self._to_repeat(wish, now_s):
+                continue
+            # Repeating a value that is not the least possible may raise: only where all fits.
+            fits = not wish.frozen and min(room.slack[slot] for slot in wish.slots) >= 0
+            if wish.held_ma <= wish.least_ma or fits:
+                chosen[wish.key] = wish.held_ma
+        most = self._settings.changes_per_cycle
+        return dict(list(chosen.items())[:most])
+
+    # ------------------------------------------------------------- decreases
+
+    def _decreases(
+        self, wishes: Sequence[Wish], room: Room, now_s: float
+    ) -> dict[ConnectorKey, int]:
+        load = list(room.load)
+        for wish in wishes:
+            for slot in wish.slots:
+                load[slot] += wish.held_ma
+        pressed = {slot for slot, sum_ma in enumerate(load) if sum_ma > room.trigger[slot]}
+        pressed |= self._disputed(wishes, room, load, now_s)
+        lowered = {}
+        for wish in sorted(wishes, key=lambda wish: wish.target_ma - wish.held_ma):
+            unknown = wish.asked_ma is None and not wish.in_flight
+            lower = wish.target_ma < wish.held_ma and not pressed.isdisjoint(wish.slots)
+            if not (lower or (unknown and wish.target_ma <= wish.ceiling_ma)):
+                continue
+            if now_s < wish.retry_soon_s:
+                continue
+            lowered[wish.key] = wish.target_ma
+        return lowered
+
+    def _disputed(
+        self, wishes: Sequence[Wish], room: Room, load: Sequence[int], now_s: float
+    ) -> set[int]:
+        """Slots on which somebody is kept below a fair share by what others hold."""
+        settings = self._settings
+        disputed: set[int] = set()
+        deprived: dict[ConnectorKey, float] = {}
+        for wish in wishes:
+            more = wish.target_ma - wish.held_ma
+            if more < settings.least_increase_ma or wish.frozen:
+                continue
+            blocking = [slot for slot in wish.slots if load[slot] + more > room.usable[slot]]
+            if not blocking:
+                continue
+            since = self._deprived_since.get(wish.key, now_s)
+            deprived[wish.key] = since
+            admission = wish.held_ma < wish.floor_ma
+            lasting = now_s - since >= settings.redistribute_patience_s
+            if admission or lasting or more >= settings.redistribute_now_ma:
+                disputed.update(blocking)
+        self._deprived_since = deprived
+        return disputed
+
+    # ------------------------------------------------------------- increases
+
+    def _increases(
+        self,
+        wishes: Sequence[Wish],
+        room: Room,
+        lowered: dict[ConnectorKey, int],
+        now_s: float,
+    ) -> dict[ConnectorKey, int]:
+        slack = list(room.slack)
+        raised = {}
+        # The most deprived first; sorting is stable, so the order of admission decides between equals.
+        for wish in sorted(wishes, key=lambda wish: wish.held_ma * 1000 // wish.weight):
+            if wish.key in lowered or not self._may_rise(wish, now_s):
+                continue
+            limit_ma = self._reachable(wish, min(slack[slot] for slot in wish.slots))
+            if limit_ma is None:
+                continue
+            raised[wish.key] = limit_ma
+            more = max(0, limit_ma - wish.ceiling_ma)
+            for slot in wish.slots:
+                slack[slot] -= more
+        return raised
+
+    def _may_rise(self, wish: Wish, now_s: float) -> bool:
+        settings = self._settings
+        if wish.frozen or wish.in_flight or wish.target_ma <= wish.held_ma:
+            return False
+        return now_s >= wish.retry_at_s and now_s - wish.changed_s >= settings.increase_interval_s
+
+    def _reachable(self, wish: Wish, slack_ma: int) -> int | None:
+        """The limit to which ``slack_ma`` allows to rise now, or ``None``."""
+        settings = self._settings
+        if slack_ma < 0:
+            return None
+        limit_ma = min(
+            wish.target_ma,
+            max(wish.held_ma + settings.increase_step_ma, wish.floor_ma),
+            wish.ceiling_ma + slack_ma,
+        )
+        limit_ma -= limit_ma % wish.step_ma
+        enough = min(wish.target_ma, wish.held_ma + settings.least_increase_ma)
+        if limit_ma < wish.floor_ma or limit_ma < enough or limit_ma <= wish.held_ma:
+            return None
+        return limit_ma
+
+    # ------------------------------------------------------------- repetitions
+
+    def _to_repeat(self, wish: Wish, now_s: float) -> bool:
+        if wish.in_flight or wish.asked_ma is None or now_s < wish.retry_at_s:
+            return False
+        if wish.uncertain:
+            return True
+        settings = self._settings
+        if wish.lease_until_s is None or wish.asked_ma == wish.fallback_ma:
+            return False
+        return now_s >= wish.lease_until_s - (settings.lease_s - settings.renew_after_s)
