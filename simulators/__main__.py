@@ -69,10 +69,11 @@ def _run(plan: SitePlan, options: argparse.Namespace) -> int:
         duration_s=options.seconds,
     )
     try:
-        return asyncio.run(run_live(plan, settings, _tell))
+        asyncio.run(run_live(plan, settings, _tell))
     except (OSError, RuntimeError) as error:
         sys.stderr.write(f"simulators: {error}\n")
         return 1
+    return 0
 
 
 def _tell(text: str) -> None:

@@ -37,12 +37,13 @@ class ManagerProcess:
         self._process: asyncio.subprocess.Process | None = None
         self._ports = ports
         self._restart: asyncio.Task[None] | None = None
+        self._meant_to_run = False
 
     @property
-    def pid(self) -> int | None:
-        """Its process number while it runs."""
+    def lost(self) -> bool:
+        """Whether it ended without being told to."""
         process = self._process
-        return None if process is None or process.returncode is not None else process.pid
+        return self._meant_to_run and process is not None and process.returncode is not None
 
     async def start(self) -> None:
         """Starts it; a Ctrl-C in the terminal reaches only us, and we pass it on once."""
@@ -67,13 +68,9 @@ class ManagerProcess:
             await asyncio.sleep(0.2)
         raise RuntimeError(f"the manager did not open port {self._ports.ocpp}")
 
-    async def ended(self) -> int:
-        """Waits for its end; its exit status."""
-        assert self._process is not None
-        return await self._process.wait()
-
     async def stop(self) -> int:
         """Asks it to end and waits; kills it when it takes too long. Its exit status."""
+        self._meant_to_run = False
         if self._restart is not None:
             self._restart.cancel()
             with contextlib.suppress(asyncio.CancelledError):
@@ -92,6 +89,7 @@ class ManagerProcess:
 
     def kill(self) -> None:
         """``kill -9``."""
+        self._meant_to_run = False
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import random
 from collections.abc import Callable
 from datetime import datetime
 
 from simulators.plan import OutletPlan, SitePlan, StationPlan
-from simulators.scenario import CarHabits
+from simulators.scenario import CarHabits, Scenario
+from simulators.site.cars import HesitantCar
 from simulators.site.workload import Visit
-from simulators.station.config import ConnectorConfig, StationConfig
+from simulators.station.config import ConnectorConfig, Faults, StationConfig
 from simulators.station.connector import Connector
 from simulators.station.ev import Car
 from simulators.station.link import LinkFactory
@@ -80,7 +82,7 @@ class Fleet:
         loaded = {name: load_persona(name) for name in personas}
         self.stations = [
             SimStation(
-                _station_config(station, plan.scenario.timezone),
+                _station_config(station, plan.scenario),
                 loaded[station.persona],
                 link_to(station.id),
                 utc_now,
@@ -109,8 +111,7 @@ class Fleet:
 
     async def stop(self) -> None:
         """End every station."""
-        for station in self.stations:
-            await station.stop()
+        await asyncio.gather(*(station.stop() for station in self.stations))
 
     def step(self, dt_s: float, now_s: float) -> None:
         """Advance every car by ``dt_s`` and let impatient drivers show their badge again."""
@@ -187,7 +188,8 @@ class Fleet:
 def make_car(visit: Visit, habits: CarHabits, rng: random.Random) -> Car:
     """The car of a visit, with habits drawn within the scenario's bounds."""
     sleepy = rng.random() < habits.sleepy_share
-    return Car(
+    return HesitantCar(
+        lag_s=rng.uniform(*habits.lag_s),
         phases=visit.car.phases,
         max_a=visit.car.max_a,
         battery_kwh=visit.car.battery_kwh,
@@ -198,7 +200,7 @@ def make_car(visit: Visit, habits: CarHabits, rng: random.Random) -> Car:
     )
 
 
-def _station_config(station: StationPlan, timezone: str) -> StationConfig:
+def _station_config(station: StationPlan, scenario: Scenario) -> StationConfig:
     return StationConfig(
         station_id=station.id,
         connectors=tuple(
@@ -213,5 +215,6 @@ def _station_config(station: StationPlan, timezone: str) -> StationConfig:
         ),
         feed_limit_a=station.max_a,
         free_mode=station.free_charging,
-        timezone=timezone,
+        timezone=scenario.timezone,
+        faults=Faults(delay_s=scenario.network_delay_s),
     )

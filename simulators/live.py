@@ -45,14 +45,17 @@ class LiveSettings(msgspec.Struct, frozen=True):
     """Ends by itself after this long; ``None`` for the scenario's own duration."""
 
 
-async def run_live(plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None]) -> int:
-    """Runs until the scenario ends, the manager dies, or SIGINT or SIGTERM; the exit status."""
+async def run_live(plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None]) -> None:
+    """Runs until the scenario ends, or SIGINT or SIGTERM.
+
+    Raises ``RuntimeError`` when the manager ends by itself, ``OSError`` when a port is taken.
+    """
     stopped = asyncio.Event()
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, stopped.set)
     try:
-        return await _run(plan, settings, tell, stopped)
+        await _run(plan, settings, tell, stopped)
     finally:
         for number in (signal.SIGINT, signal.SIGTERM):
             loop.remove_signal_handler(number)
@@ -60,7 +63,7 @@ async def run_live(plan: SitePlan, settings: LiveSettings, tell: Callable[[str],
 
 async def _run(
     plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None], stopped: asyncio.Event
-) -> int:
+) -> None:
     async with contextlib.AsyncExitStack() as stack:
         meter = SiteMeter(plan.meter.model)
         server = MeterServer(
@@ -70,16 +73,22 @@ async def _run(
         stack.push_async_callback(server.stop)
         manager = await _manager(plan, settings, server.port, stack)
         if manager is not None and not await _until(manager.ready(), stopped):
-            return 0
+            return
         fleet = Fleet(plan, lambda station: _websocket(settings.ocpp_url, station), _utc_now)
         stack.push_async_callback(fleet.stop)
         driver = Driver(plan, fleet, meter=meter, manager=manager, tell=tell)
         fleet.start(CONNECT_WITHIN_S)
         tell(f"{len(fleet.stations)} stations connect to {settings.ocpp_url}")
         duration_s = settings.duration_s or plan.scenario.duration_s
-        status = await _play(driver, manager, duration_s, tell, stopped)
+
+        def each_second() -> None:
+            if manager is not None and manager.lost:
+                raise RuntimeError("the manager ended by itself")
+            if int(driver.now_s) % TELL_EVERY_S == 0:
+                tell(status_line(driver))
+
+        await _until(driver.play(duration_s, each_second), stopped)
         tell("stopping")
-        return status
 
 
 async def _manager(
@@ -101,24 +110,6 @@ def write_provisioning(plan: SitePlan, data: Path, meter_host: str, meter_port: 
     document = plan.provisioning(meter_host, meter_port)
     path.write_text(json.dumps(document, indent=2, ensure_ascii=False) + "\n", "utf-8")
     return path
-
-
-async def _play(
-    driver: Driver,
-    manager: ManagerProcess | None,
-    duration_s: float,
-    tell: Callable[[str], None],
-    stopped: asyncio.Event,
-) -> int:
-    """Plays until the end, a signal, or a manager that ends without being told to."""
-
-    def each_second() -> None:
-        if int(driver.now_s) % TELL_EVERY_S == 0:
-            tell(status_line(driver))
-
-    if await _until(driver.play(duration_s, each_second), stopped):
-        return 0
-    return 0 if manager is None or manager.pid is not None or stopped.is_set() else 1
 
 
 def status_line(driver: Driver) -> str:

@@ -137,12 +137,16 @@ class Day(_Part, tag_field="kind", tag="day", frozen=True, kw_only=True):
 
 
 class CarHabits(_Part, frozen=True, kw_only=True):
-    """How cars follow the pilot: bounds of the seconds from full current to none and back.
+    """How cars follow the pilot, each within these bounds.
 
-    ``sleepy_share`` is the share of cars that do not resume after a few pauses.
+    ``lag_s`` is the time before a car follows a lower pilot, ``ramp_down_s`` and ``ramp_up_s`` the
+    seconds from full current to none and back: by default up to 5 s for a usual step down, the
+    most that IEC 61851-1 allows. ``sleepy_share`` is the share of cars that do not resume after a
+    few pauses.
     """
 
-    ramp_down_s: tuple[float, float] = (1.0, 5.0)
+    lag_s: tuple[float, float] = (1.0, 4.0)
+    ramp_down_s: tuple[float, float] = (1.0, 4.0)
     ramp_up_s: tuple[float, float] = (5.0, 20.0)
     sleepy_share: float = 0.0
 
@@ -178,7 +182,10 @@ Event = MeterDead | StationsOffline | ManagerKilled
 
 
 class Scenario(_Part, frozen=True, kw_only=True):
-    """A scenario file. ``start`` is the site's local time at second 0."""
+    """A scenario file. ``start`` is the site's local time at second 0.
+
+    ``network_delay_s`` bounds the time that each OCPP message takes in a rehearsal and live.
+    """
 
     name: str
     title: str
@@ -193,6 +200,7 @@ class Scenario(_Part, frozen=True, kw_only=True):
     cars: Occupied | Day
     habits: CarHabits = CarHabits()
     events: tuple[Event, ...] = ()
+    network_delay_s: tuple[float, float] = (0.02, 0.4)
 
     @property
     def station_count(self) -> int:
