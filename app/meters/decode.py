@@ -34,13 +34,11 @@ def place(image: Image, family: Family, block: Block, words: Sequence[int]) -> N
 
 def join_words(first: int, second: int, word_format: WordFormat) -> int:
     """The unsigned 32-bit value of two words in wire order."""
-    match word_format:
-        case WordFormat.BIG:
-            return first << 16 | second
-        case WordFormat.SWAP:
-            return second << 16 | first
-        case WordFormat.LITTLE:
-            return _swap_bytes(second) << 16 | _swap_bytes(first)
+    if word_format is WordFormat.BIG:
+        return first << 16 | second
+    if word_format is WordFormat.SWAP:
+        return second << 16 | first
+    return _swap_bytes(second) << 16 | _swap_bytes(first)
 
 
 def _swap_bytes(word: int) -> int:
