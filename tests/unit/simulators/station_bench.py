@@ -147,6 +147,10 @@ class Bench:
         )
         self.station.start()
 
+    def online(self) -> bool:
+        """Whether the station believes to be connected and registered."""
+        return self.station.connected
+
     @property
     def amps(self) -> tuple[float, float, float]:
         """Drawn by the first outlet, on the site's phases."""

@@ -337,11 +337,10 @@ async def test_a_reset_stops_goes_down_and_boots(kind: str) -> None:
         stops_at_once = len(bench.central.named("StopTransaction"))
         assert stops_at_once == (1 if kind == "Soft" else 0)
         await bench.run(5)
-        assert not bench.station.connected
-        assert not bench.station.powered
+        assert not bench.online()
         assert bench.amps == (0.0, 0.0, 0.0)
         await bench.run(30)
-        assert bench.station.connected
+        assert bench.online()
         assert len(bench.central.named("BootNotification")) == 2
         (stop,) = bench.central.named("StopTransaction")
         assert stop["reason"] == f"{kind}Reset"

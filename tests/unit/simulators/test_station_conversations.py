@@ -29,7 +29,7 @@ async def test_it_boots_then_tells_its_statuses_then_beats() -> None:
     async with Bench() as bench:
         assert actions(bench) == ["BootNotification", "StatusNotification"]
         assert bench.central.statuses() == ["Available"]
-        assert bench.station.connected
+        assert bench.online()
         await bench.run(620)
         assert actions(bench)[2:] == ["Heartbeat", "Heartbeat"]
 
@@ -45,12 +45,12 @@ async def test_a_boot_that_is_not_accepted_is_sent_again(
     async with bench:
         await bench.run(wait_s - 3)
         assert actions(bench) == ["BootNotification"]
-        assert not bench.station.connected
+        assert not bench.online()
         await bench.run(2)
         assert actions(bench) == ["BootNotification"] * 2
         del bench.central.answers["BootNotification"]
         await bench.run(wait_s)
-        assert bench.station.connected
+        assert bench.online()
 
 
 @virtual
@@ -62,7 +62,7 @@ async def test_an_unanswered_boot_is_tried_again_on_the_same_link() -> None:
         assert actions(bench) == ["BootNotification"]
         del bench.central.answers["BootNotification"]
         await bench.run(5)
-        assert bench.station.connected
+        assert bench.online()
         assert bench.station.counters.connections == 1
 
 
@@ -75,7 +75,7 @@ async def test_it_keeps_trying_to_connect_and_backs_off() -> None:
         assert not bench.central.calls
         bench.central.refuses_connections = False
         await bench.run(91)
-        assert bench.station.connected
+        assert bench.online()
 
 
 @virtual
@@ -108,7 +108,7 @@ async def test_a_drop_before_the_boot_answer_leaves_it_silent_for_a_minute() -> 
         assert actions(bench) == ["BootNotification"]
         await bench.central.call("TriggerMessage", {"requestedMessage": "BootNotification"})
         await bench.run(1)
-        assert bench.station.connected
+        assert bench.online()
         await bench.run(60)
         assert actions(bench).count("BootNotification") == 2
 

@@ -1,0 +1,195 @@
+"""The frames of each persona against the OCPP 1.6 schemas of an independent implementation."""
+
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import msgspec
+import ocpp
+import pytest
+
+from simulators.station.config import ConnectorConfig, StationConfig
+from simulators.station.ev import Car
+from simulators.station.persona import Persona, load_persona, persona_names
+from tests.unit.simulators.station_bench import Bench, set_limit, virtual
+
+SCHEMAS = Path(ocpp.__file__).parent / "v16" / "schemas"
+TWO = StationConfig(
+    station_id="A-001",
+    feed_limit_a=32,
+    connectors=(
+        ConnectorConfig(connector_id=1),
+        ConnectorConfig(connector_id=2, phases=1, max_a=16, socket=True),
+    ),
+)
+
+
+@cache
+def validator(name: str) -> jsonschema.Draft4Validator:
+    # Decimals on both sides: 0.1 is not a binary fraction, and "multipleOf 0.1" must hold exactly.
+    text = (SCHEMAS / f"{name}.json").read_text("utf-8-sig")
+    return jsonschema.Draft4Validator(json.loads(text, parse_float=Decimal))
+
+
+def errors(name: str, payload: Any) -> list[str]:
+    exact = json.loads(json.dumps(payload), parse_float=Decimal)
+    return [f"{name}: {error.message}" for error in validator(name).iter_errors(exact)]
+
+
+async def a_day(bench: Bench) -> dict[str, Any]:
+    """A life with everything in it; the answers that the station gave, by action."""
+    central, station = bench.central, bench.station
+    answers: dict[str, Any] = {}
+
+    async def call(action: str, payload: dict[str, Any]) -> None:
+        answer = await central.call(action, payload)
+        if isinstance(answer, dict):
+            answers[action] = answer
+
+    station.plug(1, Car(), "TAG")
+    station.plug(2, Car(phases=1), "TAG2")
+    await bench.run(130)
+    unit = bench.station.persona.rate_units[0]
+    await call("SetChargingProfile", set_limit(10 if unit == "A" else 6900, unit=unit))
+    await call("GetCompositeSchedule", {"connectorId": 1, "duration": 900})
+    await call("ClearChargingProfile", {})
+    await call("GetConfiguration", {"key": ["HeartbeatInterval", "Whim"]})
+    await call("ChangeConfiguration", {"key": "HeartbeatInterval", "value": "60"})
+    for wanted in ("BootNotification", "Heartbeat", "MeterValues", "StatusNotification"):
+        await call("TriggerMessage", {"requestedMessage": wanted})
+    station.fail(2)
+    await bench.run(5)
+    station.repair(2)
+    station.swipe("TAG", 1)
+    await bench.run(5)
+    station.unplug(1)
+    await call("RemoteStartTransaction", {"connectorId": 1, "idTag": "REMOTE"})
+    await call("RemoteStopTransaction", {"transactionId": 102})
+    await call("UnlockConnector", {"connectorId": 1})
+    await call("ChangeAvailability", {"connectorId": 0, "type": "Operative"})
+    await call("GetLocalListVersion", {})
+    await call("SendLocalList", {"listVersion": 1, "updateType": "Full"})
+    await call("ClearCache", {})
+    await call("DataTransfer", {"vendorId": "x"})
+    reservation = {
+        "connectorId": 1,
+        "expiryDate": "2026-06-01T10:00:00Z",
+        "idTag": "X",
+        "reservationId": 1,
+    }
+    await call("ReserveNow", reservation)
+    await call("CancelReservation", {"reservationId": 1})
+    await call("Reset", {"type": "Hard"})
+    await bench.run(40)
+    return answers
+
+
+async def violations(persona: Persona) -> dict[str, set[str]]:
+    """Schema errors of every frame of a day, by action."""
+    async with Bench(persona, TWO) as bench:
+        answers = await a_day(bench)
+        found: dict[str, set[str]] = {}
+        for action, payload in bench.central.calls:
+            if wrong := errors(action, payload):
+                found.setdefault(action, set()).update(wrong)
+        for action, answer in answers.items():
+            if wrong := errors(f"{action}Response", answer):
+                found.setdefault(f"{action}Response", set()).update(wrong)
+        seen = {action for action, _ in bench.central.calls}
+        assert seen == {
+            "Authorize",
+            "BootNotification",
+            "Heartbeat",
+            "MeterValues",
+            "StartTransaction",
+            "StatusNotification",
+            "StopTransaction",
+        }
+        assert len(answers) >= 15
+        return found
+
+
+@pytest.mark.parametrize("name", ["control-generic", "strict-generic"])
+@virtual
+async def test_the_frames_of_the_clean_personas_are_valid(name: str) -> None:
+    assert await violations(load_persona(name)) == {}
+
+
+@virtual
+async def test_the_2019_firmware_violates_where_the_guide_and_the_log_say() -> None:
+    found = await violations(load_persona("premium-2019"))
+    assert set(found) == {"MeterValues", "StopTransaction", "StatusNotification"}
+    assert all("mesurand" in text for text in found["MeterValues"] | found["StopTransaction"])
+    assert all("'Error'" in text for text in found["StatusNotification"])
+
+
+@virtual
+async def test_the_2019_firmware_is_otherwise_valid() -> None:
+    tamed = msgspec.structs.replace(
+        load_persona("premium-2019"), measurand_key="measurand", fault_code="OtherError"
+    )
+    assert await violations(tamed) == {}
+
+
+@virtual
+async def test_the_2024_firmware_violates_by_its_fault_only() -> None:
+    found = await violations(load_persona("premium-2024"))
+    assert set(found) == {"StatusNotification"}
+    assert all("'Error'" in text for text in found["StatusNotification"])
+
+
+@virtual
+async def test_the_2019_firmware_reproduces_the_frames_of_the_guide() -> None:
+    config = StationConfig(station_id="GreenUp", free_mode=True)
+    async with Bench("premium-2019", config) as bench:
+        bench.station.plug(1, Car(phases=1, max_a=16))
+        await bench.run(31)
+        boot = bench.central.named("BootNotification")[0]
+        assert boot["chargePointVendor"] == "Legrand"
+        assert boot["chargePointModel"] == "059004"
+        assert boot["firmwareVersion"] == "V01.01.65/V01.01.08"
+        assert len(boot["chargeBoxSerialNumber"]) == 6
+        assert boot["chargeBoxSerialNumber"].isdigit()
+        assert "chargePointSerialNumber" not in boot
+        status = bench.central.named("StatusNotification")[0]
+        assert status == {
+            "connectorId": 1,
+            "errorCode": "NoError",
+            "info": "No failure",
+            "status": "Available",
+            "vendorId": "Legrand",
+        }
+        start = bench.central.named("StartTransaction")[0]
+        assert start["timestamp"] == "2026-06-01T10:00:02.000+02:00"
+        bench.station.unplug(1)
+        await bench.run(1)
+        data = bench.central.named("StopTransaction")[0]["transactionData"]
+        assert {v["context"] for v in data[0]["sampledValue"]} == {"Interruption.End"}
+
+
+@pytest.mark.parametrize(
+    ("name", "timestamp"),
+    [
+        ("premium-2024", "2026-06-01T08:00:02Z"),
+        ("control-generic", "2026-06-01T08:00:02.000Z"),
+        ("premium-2019", "2026-06-01T10:00:02.000+02:00"),
+    ],
+)
+@virtual
+async def test_times_are_written_as_the_make_does(name: str, timestamp: str) -> None:
+    async with Bench(name, StationConfig(station_id="A-001", free_mode=True)) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(1)
+        assert bench.central.named("StartTransaction")[0]["timestamp"] == timestamp
+
+
+def test_there_are_four_personas_each_with_its_description() -> None:
+    assert persona_names() == ["control-generic", "premium-2019", "premium-2024", "strict-generic"]
+    assert all(load_persona(name).description for name in persona_names())
+    with pytest.raises(ValueError, match="no persona"):
+        load_persona("whim")
