@@ -16,7 +16,7 @@ from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.meter import MeterConfig
 from app.domain.station import ChargingStation
 from app.domain.units import MIN_CHARGE_MA, PhaseCurrents
-from app.energy.failsafe import check_worst_case
+from app.energy import failsafe
 from app.energy.site_model import SiteModel
 from app.services.audit import AuditTrail
 from app.services.ports import SiteConfiguration, SiteRepository
@@ -161,7 +161,7 @@ def check(configuration: SiteConfiguration) -> SiteModel:
         configuration.stations,
         {meter.circuit_id: meter.placement for meter in configuration.meters},
     )
-    check_worst_case(model)
+    failsafe.check(model)
     return model
 
 
