@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NamedTuple
 
 import pytest
 
@@ -40,10 +41,15 @@ while True:
 """
 
 CLIENT = """
-import socket, ssl, sys
+import socket, ssl, sys, warnings
+warnings.simplefilter("ignore", DeprecationWarning)
 context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
 context.check_hostname = False
 context.verify_mode = ssl.CERT_NONE
+lowest, highest, suites = sys.argv[2:]
+context.minimum_version = ssl.TLSVersion[lowest]
+context.maximum_version = ssl.TLSVersion[highest]
+context.set_ciphers(suites)
 try:
     with socket.create_connection(("127.0.0.1", int(sys.argv[1])), timeout=20) as plain:
         with context.wrap_socket(plain) as tls:
@@ -52,14 +58,25 @@ except (ssl.SSLError, ConnectionError):
     print("refused")
 """
 
-OFFER = """\
+# The suites of TLS 1.3, which Python cannot choose; those of older versions it must choose itself.
+CLIENT_POLICY = """\
 openssl_conf = client
 [client]
 ssl_conf = client_ssl
 [client_ssl]
 system_default = client_tls
 [client_tls]
+MinProtocol = TLSv1
+Ciphersuites = {suites}
 """
+
+
+class Offer(NamedTuple):
+    """What a client is willing to speak."""
+
+    lowest: str
+    highest: str
+    suites: str
 
 
 def bare_environment() -> dict[str, str]:
@@ -94,49 +111,55 @@ def serving(data_dir: Path, *options: str) -> Iterator[tuple[int, list[str]]]:
             server.kill()
 
 
-def offer(tmp_path: Path, port: int, settings: str) -> str:
-    """What a client with these settings of OpenSSL gets: version and suite, or ``refused``."""
+def answer(tmp_path: Path, port: int, offer: Offer) -> str:
+    """What the client gets: version and suite, or ``refused``."""
+    newest = offer.lowest == "TLSv1_3"
     configuration = tmp_path / "client.cnf"
-    configuration.write_text(OFFER + settings)
-    answer = subprocess.run(
-        [sys.executable, "-c", CLIENT, str(port)],
+    configuration.write_text(
+        CLIENT_POLICY.format(suites=offer.suites if newest else "TLS_AES_256_GCM_SHA384")
+    )
+    older_suites = "DEFAULT" if newest else offer.suites
+    client = subprocess.run(
+        [sys.executable, "-c", CLIENT, str(port), offer.lowest, offer.highest, older_suites],
         env=bare_environment() | {"OPENSSL_CONF": str(configuration)},
         capture_output=True,
         text=True,
         timeout=60,
         check=True,
     )
-    return answer.stdout.strip()
+    return client.stdout.strip()
 
 
-TLS13 = "MinProtocol = TLSv1.3\nCiphersuites = "
-TLS12 = "MinProtocol = TLSv1.2\nMaxProtocol = TLSv1.2\nCipherString = "
-OLD = "MinProtocol = TLSv1\nMaxProtocol = TLSv1.1\nCipherString = DEFAULT@SECLEVEL=0"
+def tls13(suites: str) -> Offer:
+    return Offer("TLSv1_3", "TLSv1_3", suites)
 
+
+def tls12(suites: str) -> Offer:
+    return Offer("TLSv1_2", "TLSv1_2", suites)
+
+
+AES_128 = tls13("TLS_AES_128_GCM_SHA256")
 ACCEPTED = [
-    (TLS13 + "TLS_AES_256_GCM_SHA384", "TLSv1.3 TLS_AES_256_GCM_SHA384"),
-    (
-        TLS13 + "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384",
-        "TLSv1.3 TLS_AES_256_GCM_SHA384",
-    ),
-    (TLS12 + "DEFAULT", "TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384"),
+    (tls13("TLS_AES_256_GCM_SHA384"), "TLSv1.3 TLS_AES_256_GCM_SHA384"),
+    (tls13(AES_128.suites + ":TLS_AES_256_GCM_SHA384"), "TLSv1.3 TLS_AES_256_GCM_SHA384"),
+    (tls12("DEFAULT"), "TLSv1.2 ECDHE-ECDSA-AES256-GCM-SHA384"),
 ]
 REFUSED = [
-    TLS13 + "TLS_AES_128_GCM_SHA256",
-    TLS13 + "TLS_CHACHA20_POLY1305_SHA256",
-    TLS12 + "ECDHE+AES128",
-    TLS12 + "ECDHE+CHACHA20",
-    OLD,
+    AES_128,
+    tls13("TLS_CHACHA20_POLY1305_SHA256"),
+    tls12("ECDHE+AES128"),
+    tls12("ECDHE+CHACHA20"),
+    Offer("TLSv1", "TLSv1_1", "DEFAULT@SECLEVEL=0"),
 ]
 
 
 @pytest.mark.parametrize(("loaded", "starts"), [("fresh", 1), ("preloaded", 2)])
 def test_aes_256_only_whatever_the_version(tmp_path: Path, loaded: str, starts: int) -> None:
     with serving(tmp_path / "data", loaded, "policy") as (port, said):
-        for settings, expected in ACCEPTED:
-            assert offer(tmp_path, port, settings) == expected
-        for settings in REFUSED:
-            assert offer(tmp_path, port, settings) == "refused", settings
+        for offer, expected in ACCEPTED:
+            assert answer(tmp_path, port, offer) == expected
+        for offer in REFUSED:
+            assert answer(tmp_path, port, offer) == "refused", offer
         # Started anew once at most, and still the same process to whoever supervises it.
         assert len(said) == starts
         assert len(set(said)) == 1
@@ -144,13 +167,12 @@ def test_aes_256_only_whatever_the_version(tmp_path: Path, loaded: str, starts: 
 
 def test_without_the_policy_tls_13_would_take_aes_128(tmp_path: Path) -> None:
     with serving(tmp_path / "data", "fresh", "none") as (port, _):
-        answer = offer(tmp_path, port, TLS13 + "TLS_AES_128_GCM_SHA256")
-        assert answer == "TLSv1.3 TLS_AES_128_GCM_SHA256"
+        assert answer(tmp_path, port, AES_128) == "TLSv1.3 TLS_AES_128_GCM_SHA256"
 
 
 def test_a_second_start_finds_the_policy_and_an_altered_one_is_restored(tmp_path: Path) -> None:
     data_dir = tmp_path / "data"
     for _ in range(2):
         with serving(data_dir, "preloaded", "policy") as (port, _):
-            assert offer(tmp_path, port, REFUSED[0]) == "refused"
+            assert answer(tmp_path, port, AES_128) == "refused"
         (data_dir / "openssl.cnf").write_text("")

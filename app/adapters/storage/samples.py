@@ -125,9 +125,7 @@ class SampleBuffer:
 class SqliteSampleRepository:
     """Implements ``SampleRepository``."""
 
-    def __init__(
-        self, engine: Engine, buffer: SampleBuffer, on_added: Callable[[], None] | None = None
-    ) -> None:
+    def __init__(self, engine: Engine, buffer: SampleBuffer, on_added: Callable[[], None]) -> None:
         self._engine = engine
         self._buffer = buffer
         self._on_added = on_added
@@ -142,8 +140,7 @@ class SqliteSampleRepository:
         if sample.at_utc.tzinfo is None:
             raise ValueError("a naive datetime cannot be stored")
         self._buffer.add((key, transaction_id, sample, limit_ma))
-        if self._on_added is not None:
-            self._on_added()
+        self._on_added()
 
     async def trace(self, key: ConnectorKey, since_utc: datetime) -> Sequence[TracePoint]:
         """Points since then, oldest first; what waits for its batch is not among them yet."""
