@@ -378,17 +378,17 @@ class SimStation:
         if self._link is None:
             return
         self._boot_unanswered = False
-        interval_s = BOOT_RETRY_S
-        if answer is not None:
-            interval_s = float(answer.get("interval") or 0)
-            if answer.get("status") == "Accepted":
-                if interval_s > 0:
-                    self._core.keys.values["HeartbeatInterval"] = str(int(interval_s))
-                self._needs_boot = False
-                self._register(statuses=True)
-                return
-        # Pending or Rejected (clause 4.2): again after the interval, of our choice when it is 0.
-        self._after("boot", interval_s or BOOT_RETRY_S, self.send_boot)
+        interval_s = 0 if answer is None else answer.get("interval")
+        if not isinstance(interval_s, int) or interval_s < 0:
+            interval_s = 0
+        if answer is not None and answer.get("status") == "Accepted":
+            if interval_s:
+                self._core.keys.values["HeartbeatInterval"] = str(interval_s)
+            self._needs_boot = False
+            self._register(statuses=True)
+        else:
+            # Pending or Rejected (clause 4.2): after the interval, of our choice when it is 0.
+            self._after("boot", interval_s or BOOT_RETRY_S, self.send_boot)
 
     def _register(self, *, statuses: bool) -> None:
         core = self._core
@@ -417,21 +417,23 @@ class SimStation:
         self._core.counters.frames_received += 1
         try:
             frame = _decode(text)
-            kind, message_id = frame[0], frame[1]
-        except (msgspec.DecodeError, IndexError, KeyError, TypeError):
-            return  # no id to answer to
-        if kind == 3 and len(frame) == 3:
-            self._core.caller.answered(message_id, frame[2])
-        elif kind == 4:
-            self._core.caller.refused(message_id)
-        elif kind == 2 and len(frame) == 4:
-            delay_s = self._commands.delay_s(frame[2])
-            if delay_s:
-                self._loop.call_later(delay_s, self._serve, message_id, frame[2], frame[3], link)
-            else:
-                self._serve(message_id, frame[2], frame[3], link)
+        except msgspec.DecodeError:
+            return
+        match frame:
+            case [3, str(message_id), dict(payload)]:
+                self._core.caller.answered(message_id, payload)
+            case [3 | 4, str(message_id), *_]:
+                self._core.caller.refused(message_id)
+            case [2, str(message_id), str(action), payload]:
+                delay_s = self._commands.delay_s(action)
+                if delay_s:
+                    self._loop.call_later(delay_s, self._serve, message_id, action, payload, link)
+                else:
+                    self._serve(message_id, action, payload, link)
+            case _:
+                return  # no id to answer to
 
-    def _serve(self, message_id: str, action: str, payload: dict[str, Any], link: Link) -> None:
+    def _serve(self, message_id: str, action: str, payload: Any, link: Link) -> None:
         reply: list[Any]
         try:
             reply = [3, message_id, self._commands.answer(action, payload)]

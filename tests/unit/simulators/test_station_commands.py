@@ -516,7 +516,21 @@ async def test_calls_that_are_refused(name: str, action: str, payload: Any, answ
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "[2]", "7", '[3,"nobody",{}]', '[4,"x"]', "[9,1,2]"]
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "[2]",
+        "7",
+        "null",
+        '[3,"nobody",{}]',
+        '[4,"x"]',
+        "[9,1,2]",
+        "[2,[],[],{}]",
+        '[2,"i",{},{}]',
+        "[3,{},{}]",
+    ],
 )
 @virtual
 async def test_garbage_changes_nothing(text: str) -> None:
@@ -525,3 +539,15 @@ async def test_garbage_changes_nothing(text: str) -> None:
         await bench.run(1)
         assert await bench.central.call("ClearCache", {}) == {"status": "Accepted"}
         assert bench.station.counters.connections == 1
+
+
+@pytest.mark.parametrize("answer", [[], 7, {"interval": "soon", "status": "Accepted"}])
+@virtual
+async def test_nonsense_in_answer_to_the_boot(answer: Any) -> None:
+    bench = Bench()
+    bench.central.answers["BootNotification"] = lambda _: answer
+    async with bench:
+        assert bench.online() is isinstance(answer, dict)
+        del bench.central.answers["BootNotification"]
+        await bench.run(30)
+        assert bench.online()
