@@ -1,0 +1,157 @@
+"""The web interface as one Starlette application."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from app.domain.errors import BornierError
+from app.services.context import Services
+from app.web.api.health import health
+from app.web.api.trace import trace
+from app.web.assets import Assets
+from app.web.http import Handler, Visit, Web, endpoint, error_page, visit_of
+from app.web.live_pages import LiveBoards
+from app.web.pages import (
+    access,
+    badges,
+    circuits,
+    help_pages,
+    live,
+    meters,
+    new_stations,
+    sessions,
+    settings,
+    site,
+    station,
+    stations,
+)
+from app.web.rendering import Pages
+from app.web.security import HEADERS, SecurityHeaders
+
+BODY_MOST = 64 * 1024
+"""No form of ours comes near; what is larger is refused before it is read."""
+
+COMPRESS_FROM = 1_000
+COMPRESS_LEVEL = 5
+
+ErrorHandler = Callable[[Request, Exception], Awaitable[Response]]
+
+
+def create_app(services: Services) -> Starlette:
+    """All routes over ``services``; meant for an HTTPS server of its own."""
+    assets = Assets()
+    pages = Pages(assets)
+    web = Web(services, pages, LiveBoards(pages))
+    return Starlette(
+        routes=_routes(web, assets),
+        middleware=[
+            Middleware(SecurityHeaders),
+            Middleware(GZipMiddleware, minimum_size=COMPRESS_FROM, compresslevel=COMPRESS_LEVEL),
+        ],
+        exception_handlers={HTTPException: _http_error(web), Exception: _server_error(web)},
+        max_body_size=BODY_MOST,
+    )
+
+
+def _routes(web: Web, assets: Assets) -> list[Route]:
+    def get(path: str, handler: Handler, *, public: bool = False, stream: bool = False) -> Route:
+        return Route(path, endpoint(web, handler, public=public, stream=stream), methods=["GET"])
+
+    def post(path: str, handler: Handler, *, public: bool = False) -> Route:
+        return Route(path, endpoint(web, handler, public=public), methods=["POST"])
+
+    return [
+        Route("/static/{version}/{name:path}", assets.serve, methods=["GET"]),
+        get("/health", health, public=True),
+        get("/api/trace", trace, stream=True),
+        get("/live/{view:path}", live.live, stream=True),
+        get("/sign-in", access.sign_in_page, public=True),
+        post("/sign-in", access.sign_in, public=True),
+        post("/sign-out", access.sign_out),
+        get("/password", access.password_page),
+        post("/password", access.change_password),
+        post("/language", access.language, public=True),
+        post("/theme", access.theme, public=True),
+        get("/", site.page),
+        get("/stations", stations.page),
+        get("/stations/add", stations.add_page),
+        post("/stations/add", stations.add),
+        get("/stations/new", new_stations.page),
+        post("/stations/new", new_stations.decide),
+        get("/stations/{station_id:path}/edit", stations.edit_page),
+        post("/stations/{station_id:path}/edit", stations.edit),
+        get("/stations/{station_id:path}/remove", stations.remove_page),
+        post("/stations/{station_id:path}/remove", stations.remove),
+        post("/stations/{station_id:path}/start", station.start),
+        post("/stations/{station_id:path}/stop", station.stop),
+        post("/stations/{station_id:path}/reset", station.reset),
+        get("/stations/{station_id:path}", station.page),
+        get("/sessions", sessions.page),
+        get("/badges", badges.page),
+        get("/badges/add", badges.add_page),
+        post("/badges/add", badges.add),
+        get("/badges/{key:path}/edit", badges.edit_page),
+        post("/badges/{key:path}/edit", badges.edit),
+        post("/badges/{key:path}/block", badges.block),
+        get("/badges/{key:path}/remove", badges.remove_page),
+        post("/badges/{key:path}/remove", badges.remove),
+        get("/settings", settings.page),
+        get("/settings/site", settings.site_page),
+        post("/settings/site", settings.save_site),
+        get("/settings/health", settings.health_page),
+        get("/settings/energy", circuits.page),
+        get("/settings/energy/add", circuits.add_page),
+        post("/settings/energy/add", circuits.add),
+        get("/settings/energy/{circuit_id:path}/remove", circuits.remove_page),
+        post("/settings/energy/{circuit_id:path}/remove", circuits.remove),
+        get("/settings/energy/{circuit_id:path}", circuits.edit_page),
+        post("/settings/energy/{circuit_id:path}", circuits.edit),
+        get("/settings/meters", meters.page),
+        get("/settings/meters/add", meters.add_page),
+        post("/settings/meters/add", meters.add),
+        get("/settings/meters/{meter_id:path}/remove", meters.remove_page),
+        post("/settings/meters/{meter_id:path}/remove", meters.remove),
+        get("/settings/meters/{meter_id:path}", meters.edit_page),
+        post("/settings/meters/{meter_id:path}", meters.edit),
+        get("/help", help_pages.page),
+        get("/help/errors/{key}", help_pages.error),
+    ]
+
+
+def _http_error(web: Web) -> ErrorHandler:
+    async def answer(request: Request, error: Exception) -> Response:
+        assert isinstance(error, HTTPException)
+        response = await _in_style(web, request, error.status_code)
+        if error.headers:
+            response.headers.update(error.headers)
+        return response
+
+    return answer
+
+
+def _server_error(web: Web) -> ErrorHandler:
+    async def answer(request: Request, error: Exception) -> Response:  # noqa: ARG001
+        response = await _in_style(web, request, 500)
+        response.headers.update(HEADERS)  # this answer is made outside of the middleware
+        response.headers["Cache-Control"] = "no-store"
+        return response
+
+    return answer
+
+
+async def _in_style(web: Web, request: Request, status: int) -> Response:
+    if request.url.path.startswith(("/api/", "/live/", "/static/", "/health")):
+        return JSONResponse({"status": status}, status_code=status)
+    try:
+        visit = await visit_of(web, request)
+    except BornierError:  # the trouble itself may be that sessions cannot be read
+        visit = Visit(web, request, None, None)
+    return error_page(visit, status)

@@ -1,0 +1,126 @@
+"""The boards behind the live pages: one for each page, station and language that is looked at."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable
+from functools import partial
+from zoneinfo import ZoneInfo
+
+import msgspec
+
+from app.services.live import ConnectorView, SiteView
+from app.web.fragments import Board, Fragment, LivePage
+from app.web.i18n import Language
+from app.web.rendering import Pages
+from app.web.site_page import SitePage, StatusPage, status_fragments
+from app.web.tiles import is_stale, quoted
+from app.web.tiles import signature as tile_signature
+
+MOST_BOARDS = 128
+"""Boards kept; the one unused for longest goes first, and is made anew when asked for."""
+
+
+class StationPage(LivePage):
+    """What moves on the page of one station."""
+
+    def __init__(self, station_id: str, pages: Pages) -> None:
+        self._station_id = station_id
+        self._pages = pages
+
+    def _connectors(self, site: SiteView) -> tuple[ConnectorView, ...]:
+        return tuple(item for item in site.connectors if item.key.station_id == self._station_id)
+
+    def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
+        """The header's, then a panel and its commands for each connector."""
+        yield from status_fragments(site, language)
+        zone = ZoneInfo(site.timezone)
+        names = {circuit.circuit_id: circuit.name for circuit in site.circuits}
+        for view in self._connectors(site):
+            since = view.session_since_utc
+            minutes = None if since is None else int((site.at_utc - since).total_seconds() // 60)
+            age = view.measured_age_s
+            old = None if age is None or age < 30 else int(age // 10)
+            power = None if view.power_w is None else view.power_w // 100
+            shown = (tile_signature(view), view.status, minutes, old, power, names)
+            yield Fragment(
+                f"c-{view.key.connector_id}",
+                msgspec.json.encode(shown),
+                partial(
+                    self._pages.fragment,
+                    language,
+                    "live.html",
+                    "connector",
+                    view,
+                    site,
+                    names,
+                    zone,
+                ),
+            )
+
+    def event(self, site: SiteView) -> str:
+        """A point of each connector's trace, in amperes."""
+        points = {
+            str(view.key.connector_id): [
+                int(site.at_utc.timestamp()),
+                *(None if view.measured is None else view.measured[n] / 1000 for n in range(3)),
+                None if view.limit_ma is None else view.limit_ma / 1000,
+            ]
+            for view in self._connectors(site)
+            if view.online and not is_stale(view)
+        }
+        return msgspec.json.encode(points).decode()
+
+
+class StationsPage(LivePage):
+    """The state column of the list of stations."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+
+    def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
+        """The header's, then one cell per connector."""
+        yield from status_fragments(site, language)
+        for view in site.connectors:
+            yield Fragment(
+                f"s-{quoted(view.key.station_id)}-{view.key.connector_id}",
+                (
+                    view.state,
+                    view.limit_ma,
+                    None if view.measured is None else view.measured.peak() // 100,
+                ),
+                partial(self._pages.fragment, language, "live.html", "state", view),
+            )
+
+
+class LiveBoards:
+    """Boards by page and language."""
+
+    def __init__(self, pages: Pages) -> None:
+        self._pages = pages
+        self._boards: OrderedDict[tuple[str, str], Board] = OrderedDict()
+
+    def board(self, view: str, language: Language) -> Board | None:
+        """``status``, ``site``, ``stations`` or ``station/{id}``; ``None`` for any other name."""
+        key = (view, language.code)
+        board = self._boards.get(key)
+        if board is None:
+            page = self._page(view)
+            if page is None:
+                return None
+            board = self._boards[key] = Board(page, language)
+            if len(self._boards) > MOST_BOARDS:
+                self._boards.popitem(last=False)
+        self._boards.move_to_end(key)
+        return board
+
+    def _page(self, view: str) -> LivePage | None:
+        if view == "status":
+            return StatusPage()
+        if view == "site":
+            return SitePage()
+        if view == "stations":
+            return StationsPage(self._pages)
+        if view.startswith("station/"):
+            return StationPage(view.removeprefix("station/"), self._pages)
+        return None

@@ -1,0 +1,28 @@
+"""Short confirmations shown at the top of a page after something was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from app.web.i18n import N_
+
+NOTICES: Mapping[str, str] = {
+    "badge-saved": N_("Badge saved."),
+    "badge-removed": N_("Badge deleted."),
+    "badge-blocked": N_("Badge blocked: it can no longer start a charge."),
+    "badge-unblocked": N_("Badge allowed again."),
+    "station-saved": N_("Station saved."),
+    "station-removed": N_("Station removed."),
+    "station-adopted": N_("Station adopted."),
+    "stations-adopted": N_("Stations adopted."),
+    "station-ignored": N_("This caller is ignored from now on."),
+    "start-sent": N_("The station accepted the start."),
+    "stop-sent": N_("The station accepted the stop."),
+    "reset-sent": N_("The station accepted the restart."),
+    "circuit-saved": N_("Circuit saved."),
+    "circuit-removed": N_("Circuit removed."),
+    "meter-saved": N_("Meter saved."),
+    "meter-removed": N_("Meter removed."),
+    "site-saved": N_("Site saved."),
+    "password-changed": N_("Password changed. Other browsers were signed out."),
+}

@@ -1,0 +1,227 @@
+"""How states, reasons and enumerations are said: one table each, for every page.
+
+Texts are English msgids marked by ``N_``; whoever shows them translates them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+from app.domain.circuit import CircuitTree
+from app.domain.limits import Reason, ReasonCode
+from app.domain.meter import MeterPlacement
+from app.domain.station import ConnectorStatus
+from app.services.live import DisplayState, Severity
+from app.web.i18n import DASH, N_, Language
+
+PHASE_NAMES = ("L1", "L2", "L3")
+
+
+class StateWords(NamedTuple):
+    """A state as shown: its words, the filter chip's words, its icon, and its tone (CSS)."""
+
+    label: str
+    chip: str
+    icon: str
+    tone: str
+
+
+STATES: Mapping[DisplayState, StateWords] = {
+    DisplayState.CHARGING: StateWords(N_("Charging"), N_("Charging"), "bolt", "charge"),
+    DisplayState.WAITING_FOR_POWER: StateWords(
+        N_("Waiting for power"), N_("Waiting for power"), "hourglass", "wait"
+    ),
+    DisplayState.PLUGGED: StateWords(N_("Plugged in"), N_("Plugged in"), "plug", "quiet"),
+    DisplayState.SUSPENDED_BY_CAR: StateWords(
+        N_("Paused by the car"), N_("Paused by the car"), "pause", "quiet"
+    ),
+    DisplayState.FINISHED: StateWords(N_("Finished"), N_("Finished"), "check", "quiet"),
+    DisplayState.AVAILABLE: StateWords(N_("Available"), N_("Available"), "socket", "free"),
+    DisplayState.RESERVED: StateWords(N_("Reserved"), N_("Reserved"), "bookmark", "quiet"),
+    DisplayState.UNAVAILABLE: StateWords(N_("Out of service"), N_("Out of service"), "ban", "off"),
+    DisplayState.FAULTED: StateWords(N_("Fault"), N_("Faults"), "alert", "bad"),
+    DisplayState.OFFLINE: StateWords(N_("Offline"), N_("Offline"), "unlink", "bad"),
+}
+"""In the order of the filter chips. One-to-one with ``DisplayState``."""
+
+STATUSES: Mapping[ConnectorStatus, str] = {
+    ConnectorStatus.AVAILABLE: N_("available"),
+    ConnectorStatus.PREPARING: N_("a car is plugged in, nothing has started"),
+    ConnectorStatus.CHARGING: N_("energy flows"),
+    ConnectorStatus.SUSPENDED_EVSE: N_("the station holds the charge back"),
+    ConnectorStatus.SUSPENDED_EV: N_("the car takes nothing"),
+    ConnectorStatus.FINISHING: N_("the charge is over, the cable is still in"),
+    ConnectorStatus.RESERVED: N_("reserved"),
+    ConnectorStatus.UNAVAILABLE: N_("out of service"),
+    ConnectorStatus.FAULTED: N_("fault"),
+    ConnectorStatus.UNKNOWN: N_("not reported yet"),
+}
+
+
+class ReasonWords(NamedTuple):
+    """A reason in about four words for a tile, and as a full sentence for the station's page.
+
+    ``%(limit)s``, ``%(circuit)s`` and ``%(phase)s`` are filled where they occur.
+    """
+
+    short: str
+    full: str
+
+
+REASONS: Mapping[ReasonCode, ReasonWords] = {
+    ReasonCode.NO_CAR: ReasonWords(
+        N_("no car"), N_("%(limit)s: no charge is running on this connector")
+    ),
+    ReasonCode.DEMAND: ReasonWords(
+        N_("all the car takes"), N_("%(limit)s: the car takes no more than this")
+    ),
+    ReasonCode.CONNECTOR: ReasonWords(
+        N_("connector's maximum"),
+        N_("%(limit)s: the most that the connector, its cable or its station carries"),
+    ),
+    ReasonCode.CIRCUIT: ReasonWords(
+        N_("share of %(circuit)s · %(phase)s"),
+        N_("%(limit)s: equal share of the circuit %(circuit)s, phase %(phase)s is full"),
+    ),
+    ReasonCode.WAITING: ReasonWords(
+        N_("%(circuit)s full · %(phase)s"),
+        N_(
+            "Paused: on the circuit %(circuit)s, phase %(phase)s has less left than the 6 A"
+            " a car needs; it resumes by itself"
+        ),
+    ),
+    ReasonCode.HOLDING: ReasonWords(
+        N_("increase in a moment"),
+        N_("%(limit)s: more is possible and follows in a moment, once the site has settled"),
+    ),
+    ReasonCode.METER_LOST: ReasonWords(
+        N_("meter silent"),
+        N_(
+            "%(limit)s: the meter of the circuit %(circuit)s is silent or implausible,"
+            " so the circuit keeps to its safe budget"
+        ),
+    ),
+    ReasonCode.OFFLINE: ReasonWords(
+        N_("reserved while offline"),
+        N_("%(limit)s: the station is not connected; what it may draw stays reserved for it"),
+    ),
+    ReasonCode.NOT_CONTROLLABLE: ReasonWords(
+        N_("not controllable"),
+        N_("%(limit)s: this outlet follows no limits, so its whole rating is reserved"),
+    ),
+    ReasonCode.UNKNOWN: ReasonWords(
+        N_("limit not known yet"),
+        N_("%(limit)s: the manager has just started and does not know yet what the station holds"),
+    ),
+}
+
+PLACEMENTS: Mapping[MeterPlacement, tuple[str, str]] = {
+    MeterPlacement.SUPPLY: (
+        N_("Building and charging"),
+        N_("It sees everything that the circuit feeds."),
+    ),
+    MeterPlacement.CHARGING: (N_("Charging only"), N_("It sees only the stations.")),
+    MeterPlacement.BUILDING: (
+        N_("Building only"),
+        N_("It sees only the loads other than the stations."),
+    ),
+}
+
+WORD_FORMATS: Mapping[str, str] = {
+    "big": N_("High word first (usual)"),
+    "little": N_("Both swapped"),
+    "swap": N_("Low word first"),
+}
+
+SEVERITIES: Mapping[Severity, tuple[str, str]] = {
+    Severity.CRITICAL: (N_("Critical"), "alert"),
+    Severity.WARNING: (N_("Warning"), "warn"),
+    Severity.INFO: (N_("Information"), "info"),
+}
+
+STOP_REASONS: Mapping[str, str] = {
+    "DeAuthorized": N_("badge refused"),
+    "EmergencyStop": N_("emergency stop"),
+    "EVDisconnected": N_("cable unplugged"),
+    "HardReset": N_("station restarted"),
+    "Local": N_("stopped at the station"),
+    "Other": N_("other reason"),
+    "PowerLoss": N_("power lost"),
+    "Reboot": N_("station restarted"),
+    "Remote": N_("stopped from here"),
+    "SoftReset": N_("station restarted"),
+    "UnlockCommand": N_("unlocked"),
+}
+
+CONFIDENCES: Mapping[str, str] = {
+    "A": N_("read in the manufacturer's document"),
+    "B": N_("from an independent table or a working reader"),
+    "C": N_("inferred from a sibling model"),
+    "D": N_("best guess: check every value before relying on it"),
+}
+
+HEALTH_CHECKS: Mapping[str, str] = {
+    "storage": N_("Storage"),
+    "control": N_("Control cycle"),
+    "stations": N_("Stations' port"),
+    "meter": N_("Meter"),
+    "meters": N_("Meters"),
+    "clock": N_("Clock"),
+}
+
+
+class Load(NamedTuple):
+    """How full a phase is: CSS tone and words."""
+
+    tone: str
+    label: str
+
+
+NORMAL = Load("ok", N_("normal"))
+TIGHT = Load("tight", N_("tight"))
+FULL = Load("full", N_("full"))
+OVER = Load("over", N_("over the limit"))
+
+
+def load_of(total_ma: int, limit_ma: int) -> Load:
+    """Normal below 80 %, tight from 80 %, full above 95 %, over above the limit."""
+    if total_ma > limit_ma:
+        return OVER
+    if total_ma > 0.95 * limit_ma:
+        return FULL
+    if total_ma >= 0.8 * limit_ma:
+        return TIGHT
+    return NORMAL
+
+
+def reason_short(reason: Reason | None, language: Language, names: Mapping[str, str]) -> str:
+    """The reason in about four words; ``names`` gives circuits' names."""
+    if reason is None:
+        return ""
+    words = REASONS[reason.code]
+    return language.text(words.short, **_fills(reason, names))
+
+
+def reason_sentence(
+    reason: Reason | None, limit_ma: int | None, language: Language, names: Mapping[str, str]
+) -> str:
+    """The reason as a sentence that begins with the limit."""
+    if reason is None:
+        return ""
+    limit = DASH if limit_ma is None else language.amperes(limit_ma)
+    words = REASONS[reason.code]
+    return language.text(words.full, limit=limit, **_fills(reason, names))
+
+
+def _fills(reason: Reason, names: Mapping[str, str]) -> dict[str, str]:
+    circuit = reason.circuit_id
+    return {
+        "circuit": DASH if circuit is None else names.get(circuit, circuit),
+        "phase": DASH if reason.phase is None else PHASE_NAMES[reason.phase],
+    }
+
+
+def circuit_names(tree: CircuitTree) -> dict[str, str]:
+    """Names by identifier."""
+    return {circuit.circuit_id: circuit.name for circuit in tree}

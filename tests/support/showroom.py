@@ -1,0 +1,517 @@
+"""A manager whose pages show a made-up site: every state at once, values that move.
+
+The services, the database and the pages are the real ones; only the picture of the site is drawn
+here instead of by the control loop. `python -m tests.support.showroom --port 9443` serves it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import random
+import sys
+import tempfile
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from app.adapters.certificates import web_tls_context
+from app.adapters.clock import SystemClock
+from app.adapters.meter_catalogue import load_catalogue, meter_models
+from app.adapters.modbus_meter import ModbusMeter, probe_meter
+from app.adapters.passwords import Argon2Hasher
+from app.adapters.storage.store import open_store
+from app.adapters.web_server import WebListener
+from app.config import Settings
+from app.domain.badge import Badge
+from app.domain.limits import Reason, ReasonCode
+from app.domain.meter import MeterConfig, MeterPlacement
+from app.domain.station import (
+    ChargingStation,
+    ConnectorKey,
+    ConnectorStatus,
+    PendingStation,
+    StationIdentity,
+)
+from app.domain.transaction import Sample
+from app.domain.units import PHASES, PhaseCurrents
+from app.services.circuits import MeterTest
+from app.services.live import (
+    Alarm,
+    CircuitView,
+    ConnectorView,
+    DisplayState,
+    MeterView,
+    Severity,
+    SiteView,
+)
+from app.services.manager import Adapters, Manager
+from app.services.meters import RunningMeter
+from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
+from app.web.app import create_app
+
+PASSWORD = "une borne bien gardée"
+HOLDERS = (
+    "Claire Martin", "Karim Benali", "Sophie Leroy", "Paul Garnier", "Inès Moreau", "Luc Petit",
+    "Julie Fabre", "Thomas Roux", "Nadia Haddad", "Hugo Blanc", "Emma Perrin", "Marc Olivier",
+    "Léa Chevalier", "Yann Le Goff", "Alice Renaud", "Denis Colin", "Flotte 01", "Flotte 02",
+)  # fmt: skip
+
+_STATES = (
+    [DisplayState.CHARGING] * 52
+    + [DisplayState.AVAILABLE] * 24
+    + [DisplayState.WAITING_FOR_POWER] * 5
+    + [DisplayState.FINISHED] * 5
+    + [DisplayState.SUSPENDED_BY_CAR] * 5
+    + [DisplayState.PLUGGED] * 3
+    + [DisplayState.OFFLINE, DisplayState.OFFLINE, DisplayState.FAULTED]
+    + [DisplayState.RESERVED, DisplayState.UNAVAILABLE]
+)
+
+_STATUS = {
+    DisplayState.AVAILABLE: ConnectorStatus.AVAILABLE,
+    DisplayState.PLUGGED: ConnectorStatus.PREPARING,
+    DisplayState.CHARGING: ConnectorStatus.CHARGING,
+    DisplayState.WAITING_FOR_POWER: ConnectorStatus.SUSPENDED_EVSE,
+    DisplayState.SUSPENDED_BY_CAR: ConnectorStatus.SUSPENDED_EV,
+    DisplayState.FINISHED: ConnectorStatus.FINISHING,
+    DisplayState.RESERVED: ConnectorStatus.RESERVED,
+    DisplayState.UNAVAILABLE: ConnectorStatus.UNAVAILABLE,
+    DisplayState.FAULTED: ConnectorStatus.FAULTED,
+    DisplayState.OFFLINE: ConnectorStatus.CHARGING,
+}
+
+
+def site_document(stations: int = 100, connectors: int = 1) -> dict[str, Any]:
+    """A car park of five circuits."""
+    circuits = [
+        ("supply", "Arrivée générale", None, 400, 4, 160),
+        ("p1", "Parking −1", "supply", 200, 0, None),
+        ("aa", "Allée A", "p1", 125, 0, None),
+        ("ab", "Allée B", "p1", 100, 0, None),
+        ("p2", "Parking −2", "supply", 160, 0, None),
+        ("pv", "Parvis visiteurs", "supply", 63, 0, None),
+    ]
+    feeders = ["aa"] * 40 + ["ab"] * 30 + ["p2"] * 24 + ["pv"] * 6
+    letters = {"aa": "A", "ab": "B", "p2": "C", "pv": "V"}
+    places = {"aa": "−1, place", "ab": "−1, place", "p2": "−2, place", "pv": "parvis, place"}
+    return {
+        "schema": "bornier-site/1",
+        "name": "Les Terrasses du Parc",
+        "timezone": "Europe/Paris",
+        "circuits": [
+            {
+                "id": circuit_id,
+                "name": name,
+                "parent": parent,
+                "limit_a": [limit] * 3,
+                "margin_a": margin,
+                "worst_background_a": None if worst is None else [worst] * 3,
+            }
+            for circuit_id, name, parent, limit, margin, worst in circuits
+        ],
+        "meters": [
+            {
+                "id": "nemo",
+                "model": "IME Nemo D4-Le",
+                "host": "127.0.0.1",
+                "port": 9,
+                "circuit": "supply",
+            }
+        ],
+        "stations": [
+            {
+                "id": f"{letters[feeders[n % 100]]}-{n + 1:03d}",
+                "name": f"{letters[feeders[n % 100]]}-{n + 1:03d}",
+                "place": f"{places[feeders[n % 100]]} {n + 1}",
+                "circuit": feeders[n % 100],
+                "connectors": [{"id": number + 1} for number in range(connectors)],
+            }
+            for n in range(stations)
+        ],
+        "badges": [
+            {"id_tag": f"04A1B2{n:02X}", "holder": holder, "active": n != 4}
+            for n, holder in enumerate(HOLDERS)
+        ],
+    }
+
+
+class Painter:
+    """Draws pictures of the site; the same seed draws the same ones."""
+
+    def __init__(self, configuration: SiteConfiguration, seed: int = 7) -> None:
+        self.configuration = configuration
+        self._random = random.Random(seed)
+        self._cycle = 0
+        self.alarms = True
+        states = list(_STATES)
+        self._random.shuffle(states)
+        self.connectors = [
+            self._first(station, connector.connector_id, states[n % len(states)])
+            for n, (station, connector) in enumerate(
+                (station, connector)
+                for station in configuration.stations
+                for connector in station.connectors
+            )
+        ]
+        self._building = [88_000.0, 71_000.0, 96_000.0]
+
+    def _first(
+        self, station: ChargingStation, connector_id: int, state: DisplayState
+    ) -> ConnectorView:
+        now = datetime.now(UTC)
+        pick = self._random
+        phases = pick.choice(([0, 1, 2], [0, 1, 2], [pick.randrange(3)]))
+        limit = pick.choice((8_000, 10_000, 13_000, 16_000))
+        reason = Reason(ReasonCode.CIRCUIT, station.circuit_id, pick.randrange(3))
+        measured: PhaseCurrents | None = PhaseCurrents.on(phases, limit - pick.randrange(900))
+        if len(phases) == 1 and pick.random() < 0.4:
+            reason, limit = Reason(ReasonCode.CONNECTOR), 32_000
+            measured = PhaseCurrents.on(phases, 31_400)
+        elif pick.random() < 0.2:
+            reason = Reason(ReasonCode.DEMAND)
+        since: datetime | None = now - timedelta(minutes=pick.randrange(10, 400))
+        energy: int | None = pick.randrange(900, 42_000)
+        badge = pick.choice(HOLDERS)
+        if state is DisplayState.WAITING_FOR_POWER:
+            limit, measured = 0, PhaseCurrents()
+            reason = Reason(ReasonCode.WAITING, station.circuit_id, reason.phase or 0)
+        elif state in (DisplayState.SUSPENDED_BY_CAR, DisplayState.FINISHED):
+            limit, measured, reason = 6_000, PhaseCurrents(), Reason(ReasonCode.DEMAND)
+        elif state not in (DisplayState.CHARGING, DisplayState.OFFLINE):
+            limit, measured, reason = 0, None, Reason(ReasonCode.NO_CAR)
+            since, energy, badge = None, None, ""
+        offline = state is DisplayState.OFFLINE
+        if offline:
+            reason, measured = Reason(ReasonCode.OFFLINE), None
+        circuit = next(
+            item for item in self.configuration.circuits if item.circuit_id == station.circuit_id
+        )
+        several = len(station.connectors) > 1
+        return ConnectorView(
+            key=ConnectorKey(station.station_id, connector_id),
+            station_name=f"{station.name} · {connector_id}" if several else station.name,
+            place=station.place,
+            circuit_id=station.circuit_id,
+            circuit_name=circuit.name,
+            state=state,
+            status=_STATUS[state],
+            error_code="GroundFailure" if state is DisplayState.FAULTED else "",
+            online=not offline,
+            offline_since_utc=now - timedelta(minutes=47) if offline else None,
+            limit_ma=limit,
+            max_ma=32_000,
+            reason=reason,
+            measured=measured,
+            measured_age_s=None if measured is None else 3.0,
+            power_w=None if measured is None else measured.total() * 230 // 1000,
+            energy_wh=energy,
+            transaction_id=None if since is None else abs(hash(station.station_id)) % 9000,
+            session_since_utc=since,
+            badge_label=badge,
+            controllable=True,
+            obeys=True,
+        )
+
+    def move(self, share: float = 0.3) -> None:
+        """Lets ``share`` of the connectors, and the building, change a little."""
+        for index, view in enumerate(self.connectors):
+            if view.state is not DisplayState.CHARGING or self._random.random() > share:
+                continue
+            assert view.measured is not None
+            limit = view.limit_ma or 0
+            measured = PhaseCurrents.of(
+                max(5_800, min(limit, current + self._random.randrange(-400, 420)))
+                if current
+                else 0
+                for current in view.measured
+            )
+            self.connectors[index] = msgspec.structs.replace(
+                view,
+                measured=measured,
+                power_w=measured.total() * 230 // 1000,
+                energy_wh=(view.energy_wh or 0) + 20,
+            )
+        self._building = [
+            max(40_000.0, min(150_000.0, value + self._random.gauss(0, 900)))
+            for value in self._building
+        ]
+
+    def picture(self) -> SiteView:
+        """The site as it is now."""
+        self._cycle += 1
+        now = datetime.now(UTC)
+        return SiteView(
+            cycle=self._cycle,
+            at_utc=now,
+            name=self.configuration.name,
+            timezone=self.configuration.timezone,
+            circuits=self._circuits(),
+            connectors=tuple(self.connectors),
+            meters=(
+                MeterView(
+                    meter_id="nemo",
+                    model="IME Nemo D4-Le",
+                    circuit_id="supply",
+                    placement=MeterPlacement.SUPPLY,
+                    currents=self._circuits()[0].total,
+                    age_s=0.6,
+                    stale=False,
+                    error_key=None,
+                ),
+            ),
+            alarms=self._alarms(now),
+            pending_stations=3,
+            cycle_ms=3.4,
+        )
+
+    def _alarms(self, now: datetime) -> tuple[Alarm, ...]:
+        if not self.alarms:
+            return ()
+        return (
+            Alarm(
+                "STN-001",
+                Severity.WARNING,
+                {"subject": "stations", "count": 2, "first": "A-017"},
+                now.replace(microsecond=0) - timedelta(minutes=47),
+            ),
+            Alarm(
+                "STN-002",
+                Severity.WARNING,
+                {"subject": "B-052", "code": "GroundFailure"},
+                now.replace(microsecond=0) - timedelta(hours=3),
+            ),
+        )
+
+    def _circuits(self) -> tuple[CircuitView, ...]:
+        views = []
+        configured = {circuit.circuit_id: circuit for circuit in self.configuration.circuits}
+        members = {key: {key} for key in configured}
+        for circuit in self.configuration.circuits:
+            above = circuit.parent_id
+            while above is not None:
+                members[above].add(circuit.circuit_id)
+                above = configured[above].parent_id
+        for circuit in self.configuration.circuits:
+            below = [
+                view for view in self.connectors if view.circuit_id in members[circuit.circuit_id]
+            ]
+            charging = PhaseCurrents.of(
+                sum(view.measured[phase] for view in below if view.measured) for phase in PHASES
+            )
+            room = 1.0
+            for phase in PHASES:
+                room = min(room, circuit.limit[phase] * 0.97 / max(1, charging[phase]))
+            if circuit.parent_id is not None:
+                charging = PhaseCurrents.of(round(value * room) for value in charging)
+            is_root = circuit.parent_id is None
+            building = (
+                PhaseCurrents.of(round(value) for value in self._building)
+                if is_root
+                else PhaseCurrents()
+            )
+            if is_root:
+                charging = PhaseCurrents.of(
+                    min(value, circuit.limit[phase] - 6_000 - building[phase])
+                    for phase, value in enumerate(charging)
+                )
+            depth = 0 if is_root else 2 if circuit.parent_id == "p1" else 1
+            views.append(
+                CircuitView(
+                    circuit_id=circuit.circuit_id,
+                    name=circuit.name,
+                    parent_id=circuit.parent_id,
+                    depth=depth,
+                    limit=circuit.limit,
+                    total=charging + building,
+                    charging=charging,
+                    building=building,
+                    ceilings=charging + PhaseCurrents.uniform(9_000),
+                    metered=is_root,
+                    placement=MeterPlacement.SUPPLY if is_root else None,
+                    age_s=0.6 if is_root else None,
+                    stale=False,
+                    binding_phases=(1,) if circuit.circuit_id in ("aa", "supply") else (),
+                )
+            )
+        return tuple(views)
+
+
+class Showroom:
+    """The real manager and pages, over a database in ``folder``, its control loop stopped."""
+
+    def __init__(self, folder: Path, document: dict[str, Any] | None = None) -> None:
+        self._clock = SystemClock()
+        self._hasher = Argon2Hasher()
+        catalogue = load_catalogue()
+
+        def meter(config: MeterConfig) -> RunningMeter:
+            return ModbusMeter(config, catalogue, self._clock)
+
+        async def test(config: MeterConfig) -> MeterTest:
+            return await probe_meter(config, catalogue, self._clock)
+
+        self._settings = Settings(data_dir=folder)
+        self._document = document or site_document()
+        folder.mkdir(parents=True, exist_ok=True)
+        store = open_store(self._settings.database)
+        self.store = store
+        self.manager = Manager(
+            self._settings,
+            Adapters(
+                clock=self._clock,
+                store=store,
+                hasher=self._hasher,
+                meter_factory=meter,
+                meter_models=meter_models(catalogue),
+                meter_tester=test,
+                random=random.Random(1).random,
+            ),
+        )
+        self.services = self.manager.services
+        self.secret = ""
+
+    async def open(self) -> None:
+        """Provisions the site, stops the control loop, sets the password, shows a picture."""
+        await self.manager.start(json.dumps(self._document).encode())
+        await self.manager._tasks.stop()
+        await self.manager.meters.stop()
+        self.secret = await self.services.access.bootstrap() or ""
+        self.painter = Painter(self.manager.configuration.current)
+        self.show()
+
+    async def set_password(self) -> None:
+        """Replaces the first-login secret."""
+        signed_in = await self.services.access.sign_in("admin", self.secret, "127.0.0.1")
+        await self.services.access.change_password(
+            signed_in.session, signed_in.user, self.secret, PASSWORD
+        )
+
+    async def furnish(self) -> None:
+        """Sessions, measurements, identities, unknown callers and unknown tokens."""
+        now = self._clock.utc_now()
+        pick = random.Random(3)
+        stations = self.manager.configuration.current.stations
+        for n in range(120):
+            started = now - timedelta(minutes=40 + 35 * n + pick.randrange(30))
+            transaction, _ = await self.store.transactions.start(
+                NewTransaction(
+                    stations[pick.randrange(len(stations))].station_id,
+                    1,
+                    f"04A1B2{pick.randrange(len(HOLDERS)):02X}",
+                    started,
+                    started,
+                    1_000,
+                )
+            )
+            if n < 3:
+                continue
+            await self.store.transactions.stop(
+                TransactionStop(
+                    transaction.transaction_id,
+                    started + timedelta(minutes=pick.randrange(25, 300)),
+                    now,
+                    1_000 + pick.randrange(2_000, 38_000),
+                    pick.choice(("EVDisconnected", "Local", "Remote")),
+                )
+            )
+        for station in self.manager.registry:
+            station.identity = StationIdentity("Legrand", "Green'up Premium", "21G0456", "4.2.1")
+        first = self.painter.connectors[0].key
+        for n in range(360):
+            at = now - timedelta(seconds=10 * (360 - n))
+            step = 16_000 if n < 120 else 10_000 if n < 250 else 13_000
+            currents = (step - 300, step - 450, step - 380)
+            self.store.samples.add(
+                first, None, Sample(at, 0.0, current_ma=currents, power_w=step * 690 // 1000), step
+            )
+        for n in range(3):
+            await self.store.pending.save(
+                PendingStation(
+                    f"NEW-{n + 1}",
+                    StationIdentity("Legrand", "Green'up One", f"23F77{n}", "5.0.3"),
+                    f"192.168.1.{40 + n}",
+                    (now - timedelta(minutes=9)).isoformat(),
+                    (now - timedelta(seconds=20)).isoformat(),
+                    (1,),
+                )
+            )
+        await self.manager._inbox.load()
+        await self.services.badges.authorize("04DEADBEEF", stations[3].station_id)
+        await self.services.badges.edit(
+            f"04A1B2{3:02X}",
+            Badge(f"04A1B2{3:02X}", "Paul Garnier", expires_utc=now + timedelta(days=90)),
+            "showroom",
+        )
+
+    def show(self) -> None:
+        """Publishes a new picture."""
+        self.manager.live.publish(self.painter.picture())
+
+    async def close(self) -> None:
+        """Ends everything."""
+        await self.manager.stop()
+        self._hasher.close()
+
+    @contextlib.asynccontextmanager
+    async def serving(self, port: int = 0) -> AsyncIterator[int]:
+        """The pages over HTTPS; the port."""
+        tls = web_tls_context(self._settings.data_dir, ["127.0.0.1"], self._clock.utc_now())
+        listener = WebListener(create_app(self.services), "127.0.0.1", port, tls)
+        await listener.start()
+        try:
+            yield listener.port
+        finally:
+            await listener.stop()
+
+
+async def serve(port: int, stations: int, connectors: int, *, still: bool) -> None:
+    """Serves until standard input ends; a line ``freeze`` stops the values, ``go`` resumes."""
+    with tempfile.TemporaryDirectory() as folder:
+        room = Showroom(Path(folder), site_document(stations, connectors))
+        await room.open()
+        await room.set_password()
+        await room.furnish()
+        async with room.serving(port) as actual:
+            sys.stdout.write(f"https://127.0.0.1:{actual}/\n")
+            sys.stdout.flush()
+            reader = asyncio.StreamReader()
+            await asyncio.get_running_loop().connect_read_pipe(
+                lambda: asyncio.StreamReaderProtocol(reader), sys.stdin
+            )
+            moving = not still
+            waiting = asyncio.create_task(reader.readline())  # noqa: TID251 - one reader
+            while True:
+                done, _ = await asyncio.wait({waiting}, timeout=1.0)
+                if done:
+                    order = waiting.result().decode().strip()
+                    if not order:
+                        break
+                    moving = order == "go"
+                    waiting = asyncio.create_task(reader.readline())  # noqa: TID251
+                if moving:
+                    room.painter.move()
+                    room.show()
+        await room.close()
+
+
+def main(argv: Sequence[str] | None = None) -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--port", type=int, default=0)
+    parser.add_argument("--stations", type=int, default=100)
+    parser.add_argument("--connectors", type=int, default=1)
+    parser.add_argument("--still", action="store_true")
+    arguments = parser.parse_args(argv)
+    asyncio.run(
+        serve(arguments.port, arguments.stations, arguments.connectors, still=arguments.still)
+    )
+
+
+if __name__ == "__main__":
+    main()
