@@ -131,13 +131,11 @@ class OcppListener:
         log.info("stations connect to port %d", self.port)
 
     async def stop(self) -> None:
-        """Closes every connection, then the port. No-op when not started."""
+        """Closes the port and every connection (1012, service restart). No-op when not started."""
         server, listening = self._server, self._socket
         if server is None or listening is None:
             return
         self._server = self._socket = None
-        for connection in self._connections.values():
-            await connection.close("the manager stops")
         await server.shutdown(sockets=[listening])
 
     # ------------------------------------------------------------------ ASGI
