@@ -268,7 +268,7 @@ class Ceilings:
         entry.car_present = state.status.car_present
         entry.controllable = state.controllable and entry.node.controllable
         if state.transaction_id != entry.transaction_id:
-            self.transaction_changed(state.key, state.transaction_id)
+            self.transaction_changed(state.key, state.transaction_id, now_s)
         for sent in list(entry.sent):
             if not sent.lost and now_s - sent.sent_s > self._settings.answer_timeout_s:
                 self.unanswered(state.key, sent.number, now_s)
@@ -284,12 +284,15 @@ class Ceilings:
         """A connector of the model that the snapshot does not show: it is offline."""
         self._entries[key].online = False
 
-    def transaction_changed(self, key: ConnectorKey, transaction_id: int | None) -> None:
+    def transaction_changed(
+        self, key: ConnectorKey, transaction_id: int | None, now_s: float
+    ) -> None:
         """Another transaction runs (or none): the limits of the last one are gone."""
         entry = self._entries.get(key)
         if entry is not None and entry.transaction_id != transaction_id:
             entry.forget_limits()
             entry.transaction_id = transaction_id
+            entry.confirmed_s = now_s
 
     # ------------------------------------------------------------- queries
 
@@ -342,6 +345,13 @@ class Ceilings:
         """Whether an answer is awaited."""
         return any(not sent.lost for sent in self._entries[key].sent)
 
+    def overdue(self, key: ConnectorKey, now_s: float) -> bool:
+        """Whether the answer to the latest message is awaited for too long."""
+        sent = self._entries[key].sent
+        if not sent or sent[-1].lost:
+            return False
+        return now_s - sent[-1].sent_s >= self._settings.retry_decrease_s
+
     def uncertain(self, key: ConnectorKey) -> bool:
         """Whether a message went unanswered and another should bring certainty."""
         return any(sent.lost for sent in self._entries[key].sent)
@@ -356,7 +366,7 @@ class Ceilings:
 
     def retry_soon_s(self, key: ConnectorKey) -> float:
         """When a decrease may be tried again after a failure: these do not wait longer each time."""
-        return self._entries[key].failed_s + self._settings.retry_s
+        return self._entries[key].failed_s + self._settings.retry_decrease_s
 
     def refuses(self, key: ConnectorKey) -> bool:
         """Whether the station refused too often to be counted on."""
@@ -424,7 +434,7 @@ class Ceilings:
         settings = self._settings
         measured_s = sample.at_s - settings.sample_delay_s
         entry.trail = [one for one in entry.trail if one[1] > measured_s - settings.follow_s]
-        if entry.confirmed_ma is None:
+        if entry.confirmed_ma is None and entry.fallback_ma is None:
             return
         limit = entry.base(sample.at_s, settings.lease_grace_s)
         complies = sample.high.peak() <= limit + settings.comply_tolerance_ma

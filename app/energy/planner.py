@@ -23,7 +23,7 @@ from app.energy.guard import Guard
 from app.energy.phases import PhaseTracker
 from app.energy.plan import BalanceSource, LimitChange, Plan
 from app.energy.settings import EnergySettings
-from app.energy.site_model import ConnectorNode, SiteModel, Triple
+from app.energy.site_model import NOTHING, ConnectorNode, SiteModel, Triple
 from app.energy.site_state import ConnectorState, SiteState
 from app.energy.stability import Room, Stability, Wish
 
@@ -39,6 +39,7 @@ class _View(msgspec.Struct):
     draw: Draw
     demand: Demand
     is_session: bool
+    is_defiant: bool
     target_ma: int = 0
     reason: Reason = Reason(ReasonCode.NO_CAR)
 
@@ -108,7 +109,9 @@ class Planner:
         room = self._room(views, backgrounds, sums)
         self._share(views, backgrounds, room, now_s)
         frozen = frozenset(n for n, background in enumerate(backgrounds) if background.frozen)
-        wishes = [self._wish(view, frozen) for view in views if view.is_session]
+        wishes = [
+            self._wish(view, frozen, now_s) for view in views if view.is_session or view.is_defiant
+        ]
         decided = self._stability.decide(wishes, room, now_s)
         upper = [current for background in backgrounds for current in background.upper]
         upper += [0] * (3 * self.model.node_count - len(upper))
@@ -217,6 +220,8 @@ class Planner:
         active = self._phases.active(node, transaction_id, sample)
         asked = ledger.asked(key)
         demand = Demand(node.rating_ma)
+        controlled = _is_controlled(node, state)
+        defiant = ledger.exceeds(key)
         if state is not None and state.online:
             demand = self._demand.update(
                 node, transaction_id, state.status, sample, asked, ledger.raised_s(key), now_s
@@ -229,18 +234,14 @@ class Planner:
             asked_ma=asked,
             draw=self._draws.draw(node, state, active, ledger, meter_s, now_s),
             demand=demand,
-            is_session=self._is_session(node, state, now_s),
+            is_session=controlled and not defiant and self._is_willing(key, now_s),
+            is_defiant=controlled and defiant,
         )
 
-    def _is_session(self, node: ConnectorNode, state: ConnectorState | None, now_s: float) -> bool:
-        """Whether the connector takes part in sharing; otherwise its ceiling is reserved."""
-        if state is None or not state.online or state.transaction_id is None:
-            return False
-        if not (state.controllable and node.controllable) or self.ceilings.exceeds(node.key):
-            return False
-        if not self.ceilings.refuses(node.key):
-            return True
-        return self.ceilings.in_flight(node.key) or now_s >= self.ceilings.retry_at_s(node.key)
+    def _is_willing(self, key: ConnectorKey, now_s: float) -> bool:
+        """Whether the station takes limits, or is due for another try after refusing them."""
+        ledger = self.ceilings
+        return not ledger.refuses(key) or ledger.in_flight(key) or now_s >= ledger.retry_at_s(key)
 
     # ------------------------------------------------------------- bound and estimate
 
@@ -267,7 +268,7 @@ class Planner:
     def _room(self, views: list[_View], backgrounds: list[Background], sums: Sums) -> Room:
         model = self.model
         reserved = model.sum_up(
-            [(0, 0, 0) if view.is_session else view.draw.ceiling for view in views]
+            [NOTHING if view.is_session else view.draw.ceiling for view in views]
         )
         load, slack, trigger = [], [], []
         for slot, usable in enumerate(model.usable):
@@ -316,7 +317,7 @@ class Planner:
                 self.model, sources, granted, binding, by_demand=view.by_demand
             )
 
-    def _wish(self, view: _View, frozen: frozenset[int]) -> Wish:
+    def _wish(self, view: _View, frozen: frozenset[int], now_s: float) -> Wish:
         ledger, key, node = self.ceilings, view.node.key, view.node
         return Wish(
             key=key,
@@ -335,6 +336,8 @@ class Planner:
             retry_at_s=ledger.retry_at_s(key),
             in_flight=ledger.in_flight(key),
             uncertain=ledger.uncertain(key),
+            overdue=ledger.overdue(key, now_s),
+            defiant=view.is_defiant,
             frozen=not frozen.isdisjoint(node.path),
         )
 
@@ -390,6 +393,13 @@ class Planner:
         if change is not None:
             return _scaled(view.phases, change.limit_ma)
         return _scaled(view.phases, view.held_ma if view.is_session else view.ceiling_ma)
+
+
+def _is_controlled(node: ConnectorNode, state: ConnectorState | None) -> bool:
+    """Whether a session runs that could be limited; otherwise the ceiling is reserved."""
+    if state is None or not state.online or state.transaction_id is None:
+        return False
+    return state.controllable and node.controllable
 
 
 def _scaled(phases: Triple, current_ma: int) -> Triple:

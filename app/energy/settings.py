@@ -19,6 +19,8 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """A sent limit without an answer for this long counts as unanswered."""
     retry_s: float = 10.0
     """Least time before a refused or unanswered limit is tried again; doubles at each failure."""
+    retry_decrease_s: float = 5.0
+    """A decrease without an answer, or refused, is sent again after this long."""
     retry_longest_s: float = 300.0
     """Longest time between two tries."""
     refusals_before_giving_up: int = 3

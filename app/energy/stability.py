@@ -23,8 +23,9 @@ class Wish(msgspec.Struct, frozen=True):
     ``target_ma`` is what the allocator wants; ``asked_ma`` the limit last asked for, ``None`` when
     nobody knows what the station holds; ``ceiling_ma`` the most and ``least_ma`` the least that may
     be in force; ``slots`` what it loads; ``frozen`` when it must not be increased; ``uncertain`` when
-    a message may be lost. After a failure decreases wait for ``retry_soon_s``, the rest for
-    ``retry_at_s``.
+    a message may be lost, ``overdue`` when an answer is awaited for too long. After a failure
+    decreases wait for ``retry_soon_s``, the rest for ``retry_at_s``. A ``defiant`` connector draws
+    more than its limit: its ceiling is reserved, and it is switched off where current is short.
     """
 
     key: ConnectorKey
@@ -43,17 +44,19 @@ class Wish(msgspec.Struct, frozen=True):
     retry_at_s: float = -inf
     in_flight: bool = False
     uncertain: bool = False
+    overdue: bool = False
     frozen: bool = False
+    defiant: bool = False
 
     @property
     def held_ma(self) -> int:
-        """What counts as held: the limit asked for, or the ceiling when that is unknown."""
-        return self.ceiling_ma if self.asked_ma is None else self.asked_ma
+        """What counts as held: the limit asked for, or the ceiling where that says nothing."""
+        return self.ceiling_ma if self.asked_ma is None or self.defiant else self.asked_ma
 
 
 class Room(msgspec.Struct, frozen=True):
     """Per slot (mA): ``usable``, ``trigger`` (the load from which limits are lowered), ``load``
-    (planned background and reservations, without the wishes), ``slack`` (what is certainly free).
+    (planned background and reservations, the defiant among them, without the other wishes), ``slack`` (what is certainly free).
     """
 
     usable: Sequence[int]
@@ -77,10 +80,11 @@ class Stability:
         for wish in wishes:
             if wish.key in chosen or not self._to_repeat(wish, now_s):
                 continue
+            assert wish.asked_ma is not None
             # Repeating a value that is not the least possible may raise: only where all fits.
             fits = not wish.frozen and min(room.slack[slot] for slot in wish.slots) >= 0
-            if wish.held_ma <= wish.least_ma or fits:
-                chosen[wish.key] = wish.held_ma
+            if wish.asked_ma <= wish.least_ma or fits:
+                chosen[wish.key] = wish.asked_ma
         most = self._settings.changes_per_cycle
         return dict(list(chosen.items())[:most])
 
@@ -91,20 +95,33 @@ class Stability:
     ) -> dict[ConnectorKey, int]:
         load = list(room.load)
         for wish in wishes:
+            if wish.defiant:
+                continue
             for slot in wish.slots:
                 load[slot] += wish.held_ma
-        pressed = {slot for slot, sum_ma in enumerate(load) if sum_ma > room.trigger[slot]}
-        pressed |= self._disputed(wishes, room, load, now_s)
+        short = {slot for slot, sum_ma in enumerate(load) if sum_ma > room.trigger[slot]}
+        pressed = short | self._disputed(wishes, room, load, now_s)
         lowered = {}
         for wish in sorted(wishes, key=lambda wish: wish.target_ma - wish.held_ma):
-            unknown = wish.asked_ma is None and not wish.in_flight
-            lower = wish.target_ma < wish.held_ma and not pressed.isdisjoint(wish.slots)
-            if not (lower or (unknown and wish.target_ma <= wish.ceiling_ma)):
-                continue
             if now_s < wish.retry_soon_s:
                 continue
-            lowered[wish.key] = wish.target_ma
+            if wish.defiant:
+                if self._to_switch_off(wish, short, now_s):
+                    lowered[wish.key] = 0
+            elif wish.asked_ma is None:
+                # Nobody knows what the station holds: any limit below the ceiling is news.
+                if not wish.in_flight and wish.target_ma <= wish.ceiling_ma:
+                    lowered[wish.key] = wish.target_ma
+            elif wish.target_ma < wish.asked_ma and not pressed.isdisjoint(wish.slots):
+                lowered[wish.key] = wish.target_ma
+            elif wish.overdue and wish.asked_ma < wish.ceiling_ma:
+                lowered[wish.key] = wish.asked_ma
         return lowered
+
+    def _to_switch_off(self, wish: Wish, short: set[int], now_s: float) -> bool:
+        if wish.asked_ma == 0 or wish.in_flight or short.isdisjoint(wish.slots):
+            return False
+        return now_s - wish.changed_s >= self._settings.follow_s
 
     def _disputed(
         self, wishes: Sequence[Wish], room: Room, load: Sequence[int], now_s: float
@@ -155,7 +172,7 @@ class Stability:
 
     def _may_rise(self, wish: Wish, now_s: float) -> bool:
         settings = self._settings
-        if wish.frozen or wish.in_flight or wish.target_ma <= wish.held_ma:
+        if wish.frozen or wish.defiant or wish.in_flight or wish.target_ma <= wish.held_ma:
             return False
         return now_s >= wish.retry_at_s and now_s - wish.changed_s >= settings.increase_interval_s
 
