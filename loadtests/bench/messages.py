@@ -15,7 +15,7 @@ def call(unique_id: str, action: str, payload: dict[str, Any]) -> str:
 
 
 def timestamp() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def heartbeat(unique_id: str) -> str:
