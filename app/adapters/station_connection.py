@@ -57,6 +57,7 @@ _FAILURE_KEYS: Final[dict[FailureKind, str]] = {
     FailureKind.TIMEOUT: "station-no-answer",
     FailureKind.DROPPED: "station-offline",
     FailureKind.SUPERSEDED: "station-call-superseded",
+    FailureKind.UNREADABLE: "station-answer-unreadable",
 }
 
 
@@ -141,9 +142,10 @@ class StationConnection:
     ) -> _ConfirmationT:
         """Sends a CALL and returns the station's confirmation.
 
-        Raises ``StationUnreachableError`` (``station-offline``, ``station-no-answer`` or
-        ``station-call-superseded``) and ``StationRefusedError`` (``station-refused``, the
-        CALLERROR in ``answer``).
+        Raises ``StationRefusedError`` (``station-refused``, the CALLERROR in ``answer``), and
+        ``StationUnreachableError`` for whatever else: ``station-call-superseded`` was never sent;
+        after ``station-offline``, ``station-no-answer`` and ``station-answer-unreadable`` nobody
+        knows whether the station did it.
         """
         session = self.session
         call_id = session.send_call(

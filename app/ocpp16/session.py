@@ -60,7 +60,9 @@ class FailureKind(enum.StrEnum):
     """How a CALL of ours ended without a confirmation."""
 
     REFUSED = "refused"
-    """Answered by a CALLERROR, or by a confirmation that cannot be understood."""
+    """Answered by a CALLERROR: the station says that it did not do it."""
+    UNREADABLE = "unreadable"
+    """Answered by something that cannot be understood: it may have been done or not."""
     TIMEOUT = "timeout"
     """No answer in time, or never sent because the answers before it took too long."""
     DROPPED = "dropped"
@@ -391,7 +393,7 @@ class StationSession:
             try:
                 confirmation, repairs = read_confirmation(call.request, frame)
             except OcppError as error:
-                self._fail(call, FailureKind.REFUSED, error.code, error.description)
+                self._fail(call, FailureKind.UNREADABLE, error.code, error.description)
             else:
                 if repairs:
                     self.repairs.update(repairs)

@@ -343,12 +343,12 @@ def test_4_2_3_a_refused_call_of_ours_fails_with_the_stations_code() -> None:
         manager << Failed(FailureKind.REFUSED, "NotSupported")
 
 
-def test_4_2_3_an_answer_that_cannot_be_understood_counts_as_a_refusal() -> None:
+def test_4_2_3_an_answer_that_cannot_be_understood_is_no_refusal() -> None:
     with Playbook() as (station, manager, _after):
         manager >> TRIGGER
         station << TRIGGER
         station >> Wire('[3,"m1",{"status":"Perhaps"}]')
-        manager << Failed(FailureKind.REFUSED, "PropertyConstraintViolation")
+        manager << Failed(FailureKind.UNREADABLE, "PropertyConstraintViolation")
 
 
 def test_4_2_2_a_confirmation_with_small_faults_is_taken() -> None:

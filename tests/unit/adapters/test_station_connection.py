@@ -237,6 +237,16 @@ def test_a_refusal_names_the_stations_answer() -> None:
     virtual_time.run(play())
 
 
+def test_an_answer_that_cannot_be_understood_is_no_refusal() -> None:
+    async def play() -> None:
+        async with Setting() as at, asyncio.TaskGroup() as group:
+            call = group.create_task(fails(at.connection.call(UnlockConnector(1))))
+            await at.pipe.answer({"status": "Perhaps"})
+            assert (await call).key == "station-answer-unreadable"
+
+    virtual_time.run(play())
+
+
 def test_no_answer_in_time() -> None:
     async def play() -> None:
         async with Setting() as at:
