@@ -1,7 +1,7 @@
 """Who is served first when the least usable current does not fit for everyone.
 
 Within a strict class: running sessions keep their place for a while, then those who wait, then
-those who have had their turn, then sleeping cars. A session paused a moment ago stays paused for
+those who have had their turn. Cars long asleep come behind everybody. A session paused a moment ago stays paused for
 some minutes, so that a flickering background does not wear out contactors and cars.
 """
 
@@ -12,9 +12,15 @@ import msgspec
 from app.domain.station import ConnectorKey
 from app.energy.settings import EnergySettings
 
+LAST = 1_000
+"""Added to the class of a session that lets all others go first."""
+
 
 class Candidate(msgspec.Struct, frozen=True):
-    """A session that could be served; ``held_ma`` is the limit it was last given."""
+    """A session that could be served; ``held_ma`` is the limit it was last given.
+
+    ``priority`` is its strict class, 0 first; ``yields`` puts it behind all classes.
+    """
 
     key: ConnectorKey
     transaction_id: int
@@ -22,7 +28,12 @@ class Candidate(msgspec.Struct, frozen=True):
     arrived_s: float
     held_ma: int
     floor_ma: int
-    asleep: bool
+    yields: bool
+
+    @property
+    def rank(self) -> int:
+        """The class in which it is served."""
+        return self.priority + LAST if self.yields else self.priority
 
 
 class _Session:
@@ -83,12 +94,10 @@ class Admission:
         """Sort key: class, group, order within the group, arrival, name."""
         settings = self._settings
         if session.on_s is None:
-            group, within = (4 if candidate.asleep else 1), session.since_s
-        elif candidate.asleep:
-            group, within = 3, session.on_s
+            group, within = 1, session.since_s
         elif now_s - session.on_s < max(settings.rotation_s, settings.min_on_s):
             group, within = 0, candidate.arrived_s
         else:
             # Whoever has been served longest makes room first.
             group, within = 2, -session.on_s
-        return (candidate.priority, group, within, candidate.arrived_s, candidate.key)
+        return (candidate.rank, group, within, candidate.arrived_s, candidate.key)

@@ -2,7 +2,8 @@
 
 A car that draws clearly less than its limit leaves current unused that another could take; its
 demand comes down to its draw plus a little, and climbs again as soon as the car uses that little.
-A sleeping car keeps the least current, so that it can wake.
+A sleeping car keeps the least current for a while, so that it can wake; then it gives way under
+shortage, and gets another chance now and then.
 """
 
 from __future__ import annotations
@@ -20,15 +21,17 @@ _SUSPENDED = frozenset({ConnectorStatus.SUSPENDED_EV, ConnectorStatus.FINISHING}
 
 
 class Demand(msgspec.Struct, frozen=True):
-    """``current_ma`` per phase the car is thought to want; ``asleep`` when it takes nothing."""
+    """``current_ma`` per phase the car is thought to want; ``yields`` when it has been asleep for
+    so long that others go first.
+    """
 
     current_ma: int
-    asleep: bool = False
+    yields: bool = False
 
 
 class _Session:
     __slots__ = (
-        "asleep",
+        "asleep_since_s",
         "demand_ma",
         "low_peak_ma",
         "low_since_s",
@@ -54,7 +57,7 @@ class _Session:
         self.offered_since_s: float | None = None
         self.paused_since_s: float | None = None
         self.suspended = False
-        self.asleep = False
+        self.asleep_since_s: float | None = None
 
 
 class DemandTracker:
@@ -90,8 +93,12 @@ class DemandTracker:
             session.sample_s = sample.at_s
             draw_ma = sample.high.peak()
         self._sleep(session, node, status, draw_ma, limit_ma, now_s)
-        if session.asleep:
-            return Demand(max(node.min_ma, self._settings.keep_warm_ma), asleep=True)
+        keep_warm_ma = max(node.min_ma, self._settings.keep_warm_ma)
+        if session.asleep_since_s is not None:
+            yields = now_s - session.asleep_since_s >= self._settings.keep_warm_s
+            return Demand(keep_warm_ma, yields)
+        if _lasted(session.suspended_since_s, now_s, self._settings.suspended_s):
+            return Demand(keep_warm_ma)
         if draw_ma is not None and limit_ma is not None:
             self._follow(session, node, draw_ma, limit_ma, raised_s)
         self._probe(session, node, now_s)
@@ -118,12 +125,12 @@ class DemandTracker:
         session.suspended_since_s = _first(session.suspended_since_s, now_s) if suspended else None
         if draw_ma is not None and draw_ma > settings.asleep_draw_ma:
             # It draws: it is awake, and its idle time starts anew.
-            if session.asleep:
+            if session.asleep_since_s is not None:
                 self._wake(session, node, now_s)
             session.suspended_since_s = None
             if not paused:
                 session.offered_since_s = now_s
-        elif session.asleep:
+        elif session.asleep_since_s is not None:
             resumed = session.suspended and status is ConnectorStatus.CHARGING
             if resumed or _lasted(session.paused_since_s, now_s, settings.wake_retry_s):
                 self._wake(session, node, now_s)
@@ -134,11 +141,12 @@ class DemandTracker:
             idle = draw_ma is not None and _lasted(
                 session.offered_since_s, now_s, settings.asleep_idle_s
             )
-            session.asleep = idle or session.suspended
+            if idle or session.suspended:
+                session.asleep_since_s = now_s
 
     def _wake(self, session: _Session, node: ConnectorNode, now_s: float) -> None:
         """From the least current upwards: a car that follows climbs by doubling steps."""
-        session.asleep = False
+        session.asleep_since_s = None
         session.low_since_s = None
         session.suspended_since_s = None
         if session.offered_since_s is not None:

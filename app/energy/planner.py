@@ -304,7 +304,7 @@ class Planner:
                     step_ma=view.node.step_ma,
                     weight=view.state.weight,
                     held_ma=view.held_ma,
-                    priority=one.priority,
+                    priority=one.rank,
                 )
             )
         grants = allocate(AllocationProblem(headroom, participants))
@@ -417,5 +417,5 @@ def _candidate(view: _View) -> Candidate:
         arrived_s=state.arrived_s,
         held_ma=view.held_ma,
         floor_ma=view.node.min_ma,
-        asleep=view.demand.asleep,
+        yields=view.demand.yields,
     )

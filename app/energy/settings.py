@@ -75,6 +75,8 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """First step of a rise of demand; doubles while the car keeps following."""
     demand_probe_s: float = 600.0
     """Demand is raised by one step this often without being asked."""
+    suspended_s: float = 10.0
+    """A car in SuspendedEV for this long wants no more than ``keep_warm_ma``."""
     asleep_suspended_s: float = 60.0
     """A car in SuspendedEV for this long is asleep."""
     asleep_idle_s: float = 180.0
@@ -83,6 +85,8 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """A draw below this is nothing."""
     keep_warm_ma: int = 6_000
     """What a sleeping car is offered, so that it can wake."""
+    keep_warm_s: float = 0.0
+    """A car asleep for longer makes room when others want more: it may well be full."""
     wake_retry_s: float = 1_800.0
     """A sleeping car paused for want of room gets a new chance after this long."""
 
@@ -93,10 +97,12 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """Time constant of the drift towards what the samples make likely."""
     overload_patience_s: float = 4.0
     """An overload that lasts this long, with no decrease under way, is met with the worst case."""
-    stale_freeze_s: float = 5.0
+    stale_freeze_s: float = 2.5
     """A reading older than this allows no increase."""
-    stale_static_s: float = 15.0
-    """A reading older than this counts for nothing: the static budget applies."""
+    stale_static_s: float = 4.0
+    """A reading older than this counts for nothing: the static budget applies. Three polls in a row
+    were lost by then; together with the cars' time to follow, a load that comes on unseen is
+    answered within the 8 s that a seen one is."""
     recovery_readings: int = 3
     """Good readings in a row before a lost meter is trusted again."""
     count_export: bool = False
