@@ -18,6 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
         level=logging.DEBUG if options.verbose else logging.INFO,
         format="%(asctime)s %(levelname)s %(name)s: %(message)s",
     )
+    if not options.verbose:
+        # One line for each connection of each station and browser says nothing that ours do not.
+        logging.getLogger("uvicorn").setLevel(logging.WARNING)
     return _serve(options)
 
 

@@ -21,7 +21,7 @@ from app.services.meters import MeterDesk
 from app.services.ports import Clock, SiteConfiguration
 from app.services.registry import ConnectorLive, Registry, StationLive
 
-METER_STALE_S = 5.0
+METER_STALE_S = 2.5
 """Older readings are shown as stale, and freeze increases."""
 
 _STATE_BY_STATUS = {
