@@ -249,12 +249,9 @@ class Commands:
         if content is not None:
             now_s = core.clock().timestamp()
             profile = ChargingProfile(connector.connector_id, content, now_s)
-            running = core.running(connector)
-            if running is not None:
-                # The number of the transaction that it starts is not known to anyone yet.
-                profile.transaction_id = running.transaction_id
-                core.profiles.adopt(profile)
-                core.refresh_offers()
+            # Not checked against the transaction: nobody knows its number yet.
+            core.profiles.adopt(profile)
+            core.refresh_offers()
 
     def _give_up_waiting(self, connector: Connector, id_tag: str) -> None:
         if connector.remote_tag == id_tag:

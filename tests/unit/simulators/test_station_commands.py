@@ -140,15 +140,33 @@ async def test_the_limit_of_the_post_is_shared_between_its_outlets() -> None:
         assert [c.offered_a for c in bench.station.connectors] == [16.0, 16.0]
 
 
+@pytest.mark.parametrize(("connector_id", "offered_a"), [(1, [8.0, 24.0]), (2, [24.0, 8.0])])
 @virtual
-async def test_what_one_car_cannot_have_goes_to_the_other() -> None:
+async def test_what_one_car_cannot_have_goes_to_the_other(
+    connector_id: int, offered_a: list[float]
+) -> None:
     async with Bench(config=TWO) as bench:
         bench.station.plug(1, Car(phases=3, max_a=32), "ONE")
         bench.station.plug(2, Car(phases=3, max_a=32), "TWO")
         await bench.run(2)
+        limit = set_limit(8, connector_id=connector_id, transaction_id=100 + connector_id)
+        await bench.central.call("SetChargingProfile", limit)
+        await bench.run(2)
+        assert [c.offered_a for c in bench.station.connectors] == offered_a
+
+
+@virtual
+async def test_the_next_transaction_is_free_of_the_limit_of_the_last() -> None:
+    async with Bench(config=FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(2)
         await bench.central.call("SetChargingProfile", set_limit(8))
         await bench.run(2)
-        assert [c.offered_a for c in bench.station.connectors] == [8.0, 24.0]
+        assert bench.station.connectors[0].offered_a == 8.0
+        bench.station.unplug(1)
+        bench.station.plug(1, Car())
+        await bench.run(2)
+        assert bench.station.connectors[0].offered_a == 32.0
 
 
 @pytest.mark.parametrize(

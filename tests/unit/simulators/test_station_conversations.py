@@ -457,6 +457,8 @@ async def test_an_outage_is_replayed_in_order_with_the_original_times() -> None:
         assert stop["transactionId"] == 101
         # The number of the second transaction was unknown when its first values were measured.
         assert [p["transactionId"] for p in bench.central.named("MeterValues")][2:4] == [102, 102]
+        registers = [int(sampled(p)[0]["value"]) for p in bench.central.named("MeterValues")]
+        assert registers == sorted(set(registers))
         replayed = [
             p["status"]
             for p in bench.central.named("StatusNotification")
@@ -547,6 +549,40 @@ async def test_a_refused_transaction_message_is_tried_again_a_few_times() -> Non
         assert bench.central.named("StopTransaction")[0]["transactionId"] == -1
         assert not bench.station.records[0].acknowledged_start
         assert bench.station.records[0].acknowledged_stop
+
+
+@virtual
+async def test_what_follows_a_refused_message_waits_behind_it() -> None:
+    async with Bench(config=FREE) as bench:
+        bench.central.answers["StartTransaction"] = "InternalError"
+        bench.station.plug(1, Car())
+        await bench.run(5)
+        bench.station.unplug(1)
+        del bench.central.answers["StartTransaction"]
+        await bench.run(30)
+        names = [a for a in actions(bench) if a in ("StartTransaction", "StopTransaction")]
+        assert names == ["StartTransaction", "StartTransaction", "StopTransaction"]
+        assert bench.central.named("StopTransaction")[0]["transactionId"] == 101
+
+
+@virtual
+async def test_messages_in_flight_return_to_the_queue_in_order() -> None:
+    persona = msgspec.structs.replace(load_persona("control-generic"), pipelines_calls=True)
+    async with Bench(persona, FREE) as bench:
+        bench.station.plug(1, Car())
+        await bench.run(30)
+        bench.central.answers.update(StopTransaction=None, StartTransaction=None)
+        bench.central.answers["StatusNotification"] = {}
+        bench.station.unplug(1)
+        bench.station.plug(1, Car())
+        await bench.run(5)
+        assert actions(bench)[-1] == "StartTransaction"
+        bench.central.answers.clear()
+        before = len(bench.central.calls)
+        bench.station.drop_socket()
+        await bench.run(10)
+        again = [a for a in actions(bench)[before:] if a.endswith("Transaction")]
+        assert again == ["StopTransaction", "StartTransaction"]
 
 
 @virtual

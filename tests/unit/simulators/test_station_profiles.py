@@ -113,6 +113,14 @@ def test_the_default_of_the_outlet_goes_before_that_of_the_post() -> None:
     assert profiles.connector_limit_a(2, T0, RUNNING)[0] == 10.0
 
 
+def test_a_higher_level_goes_before_a_more_specific_outlet() -> None:
+    profiles = store(
+        default(8, profile_id=51, connector_id=1, stack_level=1),
+        default(10, profile_id=50, connector_id=0, stack_level=2),
+    )
+    assert profiles.connector_limit_a(1, T0, RUNNING)[0] == 10.0
+
+
 def test_the_limit_of_the_post_is_separate() -> None:
     profiles = store(
         set_limit(20, connector_id=0, purpose="ChargePointMaxProfile"), set_limit(32, profile_id=2)
