@@ -556,8 +556,8 @@ async def test_what_follows_a_refused_message_waits_behind_it() -> None:
     async with Bench(config=FREE) as bench:
         bench.central.answers["StartTransaction"] = "InternalError"
         bench.station.plug(1, Car())
-        await bench.run(5)
         bench.station.unplug(1)
+        await bench.run(5)
         del bench.central.answers["StartTransaction"]
         await bench.run(30)
         names = [a for a in actions(bench) if a in ("StartTransaction", "StopTransaction")]
