@@ -48,6 +48,7 @@ class ManagerProcess:
     async def start(self) -> None:
         """Starts it; a Ctrl-C in the terminal reaches only us, and we pass it on once."""
         self._process = await asyncio.create_subprocess_exec(*self._command, start_new_session=True)
+        self._meant_to_run = True
 
     async def ready(self, timeout_s: float = 60.0) -> None:
         """Waits until the stations' port answers.
