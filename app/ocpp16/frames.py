@@ -134,7 +134,7 @@ def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     kind, message_id = value[0], value[1]
     if isinstance(kind, bool) or kind not in (2, 3, 4):  # may be of any type, hashable or not
         raise FrameError("unknown message type")
-    if not isinstance(message_id, str):
+    if not isinstance(message_id, str) or _plain(message_id) != message_id:
         raise FrameError("message id is not a string")
     _checked_long_id(message_id)
     if kind == 2 and (len(value) < 3 or not isinstance(value[2], str)):
@@ -224,7 +224,8 @@ def encode_result(message_id: str, confirmation: Confirmation) -> str:
 
 def encode_error(message_id: str, code: ErrorCode, description: str = "") -> str:
     """``[4, id, code, description, {}]``."""
-    return _ENCODER.encode((4, message_id, code, description[:MAX_DESCRIPTION], {})).decode()
+    told = _plain(description[:MAX_DESCRIPTION])
+    return _ENCODER.encode((4, message_id, code, told, {})).decode()
 
 
 def _checked(message: Call[Any] | Confirmation) -> msgspec.Raw:

@@ -238,6 +238,8 @@ def test_4_1_4_a_long_id_is_echoed_and_counted() -> None:
         ('[true,"1",{}]', "unknown message type"),
         ('[[],"1",{}]', "unknown message type"),
         ('[2,17,"Heartbeat",{}]', "message id is not a string"),
+        ('[2,"\\ud800","Heartbeat",{}]', "message id is not a string"),
+        ('[2,"\\ud800",17,{}]', "message id is not a string"),
         (f'[2,"{"9" * 300}","Heartbeat",{{}}]', "message id too long"),
         (f'[2,"{"9" * 300}",17,{{}}]', "message id too long"),
         ('[3,"m1"', "not JSON"),

@@ -11,7 +11,7 @@ import itertools
 import json
 from typing import Any
 
-from hypothesis import settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -220,6 +220,26 @@ class Conversation(RuleBasedStateMachine):
     def gone(self, call_id: str, events: list[Event]) -> bool:
         """Whether the CALL on the wire ended in the same step."""
         return any(isinstance(e, CallFailed) and e.call_id == call_id for e in events)
+
+
+_ANY_TEXT = st.text(st.characters())
+_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | _ANY_TEXT,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(_ANY_TEXT, inner, max_size=3),
+    max_leaves=12,
+)
+_PART = st.sampled_from([2, 3, 4, 2.0, "1", "m1", "StopTransaction", "MeterValues", {}]) | _JSON
+_FRAME = st.lists(_PART, max_size=6).map(json.dumps)
+
+
+@given(st.lists(_FRAME | _ANY_TEXT | st.binary(), min_size=1, max_size=6))
+@settings(max_examples=400)
+def test_nothing_raises_out_of_receive(texts: list[str | bytes]) -> None:
+    session = StationSession("A", lambda: "m1", LIMITS)
+    session.send_call(UnlockConnector(1), 0.0)
+    for text in texts:
+        session.receive(text, 0.0)
+    assert all(json.loads(text)[0] in {2, 3, 4} for text in session.frames_to_send())
 
 
 Conversation.TestCase.settings = settings(max_examples=150, stateful_step_count=40)

@@ -65,11 +65,22 @@ def test_a_payload_in_another_encoding_is_refused_with_its_id() -> None:
     assert caught.value.code is ErrorCode.FORMATION_VIOLATION
 
 
-def test_an_unreadable_call_keeps_its_id_for_the_answer() -> None:
-    deep = "[" * 600 + "]" * 600  # the one decoder gives up earlier than the other
+def test_an_action_in_no_encoding_is_an_unknown_one() -> None:
+    frame, repairs = frames.split('[2,"1","\\ud800",{}]')
+    assert isinstance(frame, CallFrame)
+    assert (frame.action, repairs) == ("?", ("json-loose",))
+
+
+def test_an_answer_that_no_decoder_takes_has_no_id_to_answer() -> None:
     with pytest.raises(FrameError) as caught:
-        frames.split(f'[2,"1","\\ud800",{{"a":{deep}}}]')
-    assert caught.value.message_id in {"1", None}
+        frames.split('[4,"1",17]')
+    assert caught.value.message_id is None
+
+
+def test_an_error_may_quote_anything() -> None:
+    assert frames.encode_error("1", ErrorCode.INTERNAL_ERROR, "a\ud800") == (
+        '[4,"1","InternalError","a?",{}]'
+    )
 
 
 @pytest.mark.parametrize(
