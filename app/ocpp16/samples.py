@@ -3,12 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import deque
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Final
 
 from app.domain.transaction import Sample
 from app.ocpp16.actions.station_calls import MeterValue, SampledValue
-from app.ocpp16.actions.types import Location, Measurand, Phase, UnitOfMeasure, ValueFormat
+from app.ocpp16.actions.types import (
+    UNREADABLE_TIME,
+    Location,
+    Measurand,
+    Phase,
+    UnitOfMeasure,
+    ValueFormat,
+)
 
 _CONDUCTORS: Final[dict[Phase | None, int]] = {
     Phase.L1: 0,
@@ -62,6 +71,9 @@ _BOUNDS: Final[dict[Measurand, float]] = {
 }
 """Magnitudes beyond these (mA, W, Wh, percent) are no measurement of a charging station."""
 
+_INSTANTS_KEPT: Final = 64
+"""A repeat comes soon after the original, or not at all."""
+
 _Values = list[float | None]
 """First, second, third conductor, and the value without phase."""
 
@@ -70,7 +82,8 @@ class IntervalRegister:
     """An energy register for stations that only report energy by interval.
 
     Adds up the intervals of one connector from ``restart`` on, each instant once, so that a
-    repeated message does not count twice.
+    repeated message does not count twice. Instants may go back: a station's clock is set now and
+    then. ``UNREADABLE_TIME`` tells nothing, and always counts.
     """
 
     def __init__(self, start_wh: float = 0.0) -> None:
@@ -79,12 +92,13 @@ class IntervalRegister:
     def restart(self, start_wh: float = 0.0) -> None:
         """A new transaction, whose meter began at ``start_wh``."""
         self._energy_wh = start_wh
-        self._last_s = -math.inf
+        self._counted: deque[datetime] = deque(maxlen=_INSTANTS_KEPT)
 
-    def add(self, at_s: float, interval_wh: float) -> float:
-        """The register (Wh) after the interval that ended at ``at_s`` (Unix seconds)."""
-        if at_s > self._last_s:
-            self._last_s = at_s
+    def add(self, at_utc: datetime, interval_wh: float) -> float:
+        """The register (Wh) after the interval that ended at ``at_utc``."""
+        if at_utc not in self._counted:
+            if at_utc != UNREADABLE_TIME:
+                self._counted.append(at_utc)
             self._energy_wh += max(0.0, interval_wh)
         return self._energy_wh
 
@@ -112,7 +126,7 @@ def _sample(
     if register is None and intervals is not None:
         interval = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL))
         if interval is not None:
-            register = intervals.add(meter_value.timestamp.timestamp(), interval)
+            register = intervals.add(meter_value.timestamp, interval)
     offered = read.get(Measurand.CURRENT_OFFERED)
     return Sample(
         at_utc=meter_value.timestamp,

@@ -4,13 +4,21 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from app.domain.transaction import Sample
 from app.ocpp16.actions.station_calls import MeterValue, SampledValue
-from app.ocpp16.actions.types import Location, Measurand, Phase, UnitOfMeasure, ValueFormat
+from app.ocpp16.actions.types import (
+    UNREADABLE_TIME,
+    Location,
+    Measurand,
+    Phase,
+    UnitOfMeasure,
+    ValueFormat,
+)
 from app.ocpp16.samples import IntervalRegister, read_samples
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
@@ -162,6 +170,14 @@ def test_intervals_become_a_register() -> None:
     assert read_samples([interval(90, "-5")], 7.0, register)[0].energy_wh == 110
     register.restart()
     assert read_samples([interval(30, "7")], 8.0, register)[0].energy_wh == 7
+
+
+def test_intervals_go_on_when_the_stations_clock_is_set_back() -> None:
+    register = IntervalRegister()
+    assert read_samples([interval(7200, "3")], 5.0, register)[0].energy_wh == 3
+    assert read_samples([interval(0, "3")], 5.0, register)[0].energy_wh == 6
+    timeless = msgspec.structs.replace(interval(0, "3"), timestamp=UNREADABLE_TIME)
+    assert [s.energy_wh for s in read_samples([timeless, timeless], 5.0, register)] == [9, 12]
 
 
 def test_a_true_register_wins_over_intervals() -> None:
