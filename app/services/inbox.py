@@ -9,7 +9,7 @@ import msgspec
 from app.domain.errors import StationRefusedError, StationUnreachableError
 from app.domain.station import PendingStation, StationIdentity
 from app.ocpp16.actions.manager_calls import TriggerMessage
-from app.ocpp16.actions.types import MessageTrigger
+from app.ocpp16.actions.types import MessageTrigger, TriggerMessageStatus
 from app.ocpp16.registration import Standing
 from app.ocpp16.session import Priority
 from app.services.ports import Clock, PendingRepository, StationLink
@@ -121,6 +121,9 @@ async def _boot_again(link: StationLink) -> None:
     """Asks for BootNotification; a station that will not is cut off, and boots on its return."""
     request = TriggerMessage(requested_message=MessageTrigger.BOOT_NOTIFICATION)
     try:
-        await link.call(request, priority=Priority.CONTROL, timeout_s=5.0)
+        answer = await link.call(request, priority=Priority.CONTROL, timeout_s=5.0)
+        will_boot = answer.status is TriggerMessageStatus.ACCEPTED
     except (StationRefusedError, StationUnreachableError):
+        will_boot = False
+    if not will_boot:
         await link.close("adopted")
