@@ -29,6 +29,10 @@ REQUEST_TIMEOUT_S = 0.8
 _CLOSE_AFTER_TIMEOUTS = 3
 _GATEWAY_CODES = frozenset({0x0A, 0x0B})
 _INPUT_REGISTERS = 4
+_READ_FUNCTIONS = frozenset({3, _INPUT_REGISTERS})
+_HEADER_BYTES = 7
+_SHORTEST_FRAME = 9
+_LONGEST_FRAME = 260
 
 # Every time-out is an error record of the library; here it is a state of the meter.
 logging.getLogger("pymodbus.logging").setLevel(logging.CRITICAL)
@@ -43,6 +47,7 @@ class ModbusLink:
         self._timeout_s = timeout_s
         self._client: AsyncModbusTcpClient | None = None
         self._timeouts = 0
+        self._garbage = False
         self._lock = asyncio.Lock()
 
     async def read(
@@ -56,6 +61,7 @@ class ModbusLink:
                 if function_code == _INPUT_REGISTERS
                 else client.read_holding_registers
             )
+            self._garbage = False
             try:
                 answer = await ask(address, count=count, device_id=unit_id)
             except ModbusException as error:
@@ -77,7 +83,12 @@ class ModbusLink:
             return self._client
         self.close()
         client = AsyncModbusTcpClient(
-            self._host, port=self._port, timeout=self._timeout_s, retries=0, reconnect_delay=0
+            self._host,
+            port=self._port,
+            timeout=self._timeout_s,
+            retries=0,
+            reconnect_delay=0,
+            trace_packet=self._screen,
         )
         try:
             connected = await client.connect()
@@ -89,13 +100,41 @@ class ModbusLink:
         self._timeouts = 0
         return client
 
+    def _screen(self, sending: bool, data: bytes) -> bytes:
+        """Keeps from the library what would make it drop the connection with a traceback."""
+        if sending or _may_be_answers(data):
+            return data
+        self._garbage = True
+        return b""
+
     def _no_answer(self, client: AsyncModbusTcpClient) -> MeterReadError:
         if not client.connected:
             return MeterReadError(Trouble.UNREACHABLE)
         self._timeouts += 1
         if self._timeouts >= _CLOSE_AFTER_TIMEOUTS:  # half-open, or a gateway that lost its way
             self.close()
-        return MeterReadError(Trouble.TIMEOUT)
+        return MeterReadError(Trouble.GARBAGE if self._garbage else Trouble.TIMEOUT)
+
+
+def _may_be_answers(data: bytes) -> bool:
+    """Whether received bytes are answers to reads, the last of them perhaps not yet complete.
+
+    An answer is an MBAP header (transaction, protocol 0, length, unit), then function, byte count
+    and words, or function + 0x80 and an exception code.
+    """
+    while len(data) >= _HEADER_BYTES:
+        end = 6 + int.from_bytes(data[4:6], "big")
+        if data[2:4] != b"\0\0" or not _SHORTEST_FRAME <= end <= _LONGEST_FRAME:
+            return False
+        pdu, whole, data = data[7:end], len(data) >= end, data[end:]
+        if not whole:
+            return True
+        if pdu[0] in _READ_FUNCTIONS:
+            if len(pdu) != 2 + pdu[1] or pdu[1] % 2:
+                return False
+        elif pdu[0] & 0x7F not in _READ_FUNCTIONS or len(pdu) != 2:
+            return False
+    return True
 
 
 def _words(answer: ModbusPDU, function_code: int, count: int) -> Sequence[int]:

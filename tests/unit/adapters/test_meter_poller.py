@@ -153,7 +153,8 @@ def test_a_silent_meter_is_a_state_and_heals() -> None:
         assert bench.poller.error_key == "meter-timeout"
         bench.bank.fault = Fault.NONE
         await bench.poller.poll()
-        assert (bench.poller.error_key, bench.poller.status.consecutive_failures) == (None, 0)
+        healed = bench.poller.status
+        assert (healed.error_key, healed.consecutive_failures) == (None, 0)
 
     on_bench(story)
 
