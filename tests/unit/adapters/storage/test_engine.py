@@ -68,6 +68,11 @@ async def test_the_store_is_the_port(store: SqliteStore) -> None:
     assert port.transactions is store.transactions
 
 
+async def test_only_a_rehearsal_goes_without_the_fsync(store: SqliteStore) -> None:
+    inline = isinstance(store._engine, engine.InlineEngine)
+    assert store._engine._database.pragma("synchronous") == (1 if inline else 2)
+
+
 async def test_a_poison_item_fails_alone(threaded: SqliteStore) -> None:
     write = threaded._engine.write
 
