@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import signal
 import struct
+import sys
 from collections.abc import AsyncIterator, Callable
 
 import msgspec
@@ -458,3 +460,29 @@ async def test_trial_cut_off_halfway() -> None:
     async with answering(answer) as port:
         result = await probe_meter(config(port), catalogue(), SystemClock())
         assert (result.ok, result.error_key) == (False, "meter-unreachable")
+
+
+async def test_the_command_serves_what_it_was_told() -> None:
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "simulators", "meter", "--model", "Nemo 96HD+", "--port", "0"),
+        *("--unit", "7", "--l1", "40", "--l3=-8", "--jitter", "0", "--kta", "80"),
+        *("--word-format", "swap"),
+        stdout=asyncio.subprocess.PIPE,
+    )
+    assert process.stdout is not None
+    try:
+        async with asyncio.timeout(PATIENCE_S):
+            line = (await process.stdout.readline()).decode()
+        assert line.startswith("IME Nemo 96HD+ on 127.0.0.1:")
+        port = int(line.split(":")[1].split(",")[0])
+        settings = msgspec.structs.replace(
+            config(port, "Nemo 96HD+", unit_id=7), word_format="swap"
+        )
+        async with Watched(settings) as watched:
+            reading = await watched.next_reading()
+            assert reading.currents == PhaseCurrents(40_000, 0, -8_000)
+            assert watched.meter.status.ratios.kta == 80
+    finally:
+        process.send_signal(signal.SIGINT)
+        async with asyncio.timeout(PATIENCE_S):
+            assert await process.wait() == 0
