@@ -25,6 +25,10 @@ CATCH_UP_S = 5.0
 """A second that comes later than this is not made up for: the machine was asleep."""
 
 
+def _say_nothing(text: str) -> None:
+    del text
+
+
 class ManagerSwitch(Protocol):
     """What a scenario can do to the manager; absent where the manager is somebody else's."""
 
@@ -56,7 +60,7 @@ class Driver:
         *,
         meter: SiteMeter,
         manager: ManagerSwitch | None = None,
-        tell: Callable[[str], None] = lambda _text: None,
+        tell: Callable[[str], None] = _say_nothing,
     ) -> None:
         self.plan = plan
         self.fleet = fleet
@@ -74,7 +78,8 @@ class Driver:
         self._next_moment_s = 0.0
         self._meter = meter
         self._manager = manager
-        self._tell = tell
+        self.tell = tell
+        """Where the scenario's events are told."""
         self._order = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
         self._offline: list[list[int]] = []
@@ -154,21 +159,21 @@ class Driver:
         self.fleet.arrive(visit, self.now_s)
 
     def _meter_dies(self) -> None:
-        self._tell("the meter dies")
+        self.tell("the meter dies")
         self._meter.kill()
 
     def _meter_revives(self) -> None:
-        self._tell("the meter is back")
+        self.tell("the meter is back")
         self._meter.revive()
 
     def _manager_dies(self) -> None:
         if self._manager is not None:
-            self._tell("the manager is killed")
+            self.tell("the manager is killed")
             self._manager.kill()
 
     def _manager_revives(self) -> None:
         if self._manager is not None:
-            self._tell("the manager starts again")
+            self.tell("the manager starts again")
             self._manager.revive()
 
     def _cut_off(self, event: StationsOffline) -> None:
@@ -183,7 +188,7 @@ class Driver:
         for_s = FOR_GOOD_S if event.for_s is None else event.for_s
         for station in chosen:
             station.go_offline(for_s)
-        self._tell(f"{len(chosen)} stations lose the network")
+        self.tell(f"{len(chosen)} stations lose the network")
 
 
 def _every_nth(items: list[T], count: int) -> Iterator[T]:

@@ -17,8 +17,8 @@ import asyncio
 import json
 import logging
 import random
-import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
@@ -59,7 +59,6 @@ CONNECT_WITHIN_S = 20.0
 
 CLEARING_S = 120.0
 """Time after the end for the last cars to leave and the last messages to be delivered."""
-
 
 
 class VirtualClock:
@@ -121,9 +120,7 @@ class MemorySource:
 class ManagerUnderTest:
     """A manager on one database, with its stations' connections; it can die and come back."""
 
-    def __init__(
-        self, plan: SitePlan, folder: Path, meter: SiteMeter, clock: VirtualClock
-    ) -> None:
+    def __init__(self, plan: SitePlan, folder: Path, meter: SiteMeter, clock: VirtualClock) -> None:
         self._plan = plan
         self._settings = Settings(data_dir=folder)
         self._source = MemorySource(meter)
@@ -309,12 +306,9 @@ async def rehearse(plan: SitePlan, folder: Path, duration_s: float) -> tuple[Dri
     meter = SiteMeter(plan.meter.model)
     manager = ManagerUnderTest(plan, folder, meter, clock)
     fleet = Fleet(plan, manager.link_to, clock.utc_now)
-    notes: list[Progress] = []
-    driver = Driver(
-        plan, fleet, meter=meter, manager=manager, tell=lambda text: notes[0].note(text)
-    )
+    driver = Driver(plan, fleet, meter=meter, manager=manager)
     progress = Progress(driver, duration_s)
-    notes.append(progress)
+    driver.tell = progress.note
     await manager.start()
     fleet.start(CONNECT_WITHIN_S)
     await driver.play(duration_s, progress.show)
@@ -342,16 +336,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
             scenario, duration_s=min(scenario.duration_s, options.hours * 3600)
         )
     plan = make_plan(scenario, seed=options.seed, stations=options.stations)
-    folder = BUILD / f"{scenario.name}.data"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True)
-    began = time.monotonic()
-    driver, recorded = virtual_time.run(rehearse(plan, folder, scenario.duration_s))
+    BUILD.mkdir(parents=True, exist_ok=True)
+    began, began_cpu = time.monotonic(), time.process_time()
+    with tempfile.TemporaryDirectory(prefix=f"{scenario.name}-", dir=BUILD) as folder:
+        driver, recorded = virtual_time.run(rehearse(plan, Path(folder), scenario.duration_s))
     report = build_report(
         driver,
         simulated_s=scenario.duration_s,
         recorded=recorded,
         real_s=time.monotonic() - began,
+        cpu_s=time.process_time() - began_cpu,
     )
     written = BUILD / f"{scenario.name}.json"
     written.write_text(json.dumps(report, indent=2, ensure_ascii=False) + "\n", "utf-8")

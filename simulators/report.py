@@ -27,9 +27,17 @@ class Recorded(msgspec.Struct, frozen=True):
 
 
 def build_report(
-    driver: Driver, *, simulated_s: float, recorded: Recorded | None, real_s: float
+    driver: Driver,
+    *,
+    simulated_s: float,
+    recorded: Recorded | None,
+    real_s: float = 0.0,
+    cpu_s: float = 0.0,
 ) -> dict[str, Any]:
-    """The report of a run that has ended; ``simulated_s`` leaves the end's clearing out."""
+    """The report of a run that has ended; ``simulated_s`` leaves the end's clearing out.
+
+    ``real_s`` and ``cpu_s`` are what the run took of the wall clock and of the processor.
+    """
     plan, fleet, oracle = driver.plan, driver.fleet, driver.site.oracle
     durations = [overload.duration_s for overload in oracle.overloads]
     connector_hours = len(plan.outlets) * simulated_s / 3600
@@ -41,6 +49,7 @@ def build_report(
         "connectors": len(plan.outlets),
         "simulated_s": simulated_s,
         "real_s": round(real_s, 1),
+        "cpu_s": round(cpu_s, 1),
         "overload_events": len(oracle.overloads),
         "overload_s_p95": percentile(durations, 0.95),
         "longest_overload_s": max(durations, default=0.0),
