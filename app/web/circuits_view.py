@@ -124,11 +124,11 @@ def _shown(circuit: CircuitView) -> Hashable:
 def power_card(supply: CircuitView, power_w: int, language: Language) -> str:
     """The supply's three phases: building and charging against the limit."""
     rows = "".join(_power_row(supply, phase, language) for phase in PHASES)
+    to_cars = escaped(language.gettext("to the cars"))
     return (
         f'<div id="power" class="power{" old" if supply.stale else ""}">'
         f'<div class="power-top"><h2>{escaped(supply.name)}</h2>'
-        f'<p class="big"><b>{language.power(power_w)}</b> '
-        f"{escaped(language.gettext('to the cars'))}</p></div>"
+        f'<p class="big"><b>{language.power(power_w)}</b> {to_cars}</p></div>'
         f"{rows}{_source_note(supply, language)}</div>"
     )
 
@@ -143,11 +143,14 @@ def _power_row(circuit: CircuitView, phase: int, language: Language) -> str:
     room_end = min(1000.0, (building + max(charging, circuit.ceilings[phase])) * unit)
     split, end = min(1000.0, building * unit), min(1000.0, (building + charging) * unit)
     at_limit = 1000 / SCALE_TOP
-    binding = phase in circuit.binding_phases
-    mark = (
-        f' <span class="bind">{escaped(language.gettext("decides limits"))}</span>'
-        if binding
-        else ""
+    mark = ""
+    if phase in circuit.binding_phases:
+        decides = language.gettext("decides limits")
+        mark = f' <span class="bind">{escaped(decides)}</span>'
+    parts = language.gettext(
+        "building %(building)s · charging %(charging)s",
+        building=language.amps_whole(building),
+        charging=language.amps_whole(charging),
     )
     return (
         f'<div class="ph {load.tone}"><b class="pn">{PHASE_NAMES[phase]}</b>'
@@ -158,9 +161,7 @@ def _power_row(circuit: CircuitView, phase: int, language: Language) -> str:
         f'<path class="li" d="M{at_limit:.0f} 0V20"/></svg>'
         f'<span class="pv"><b>{language.amps_whole(total)}</b>/{language.amps_whole(limit)}'
         f"{NARROW_SPACE}A</span>"
-        f'<span class="pd">{escaped(language.gettext("building"))} '
-        f"{language.amps_whole(building)} · {escaped(language.gettext('charging'))} "
-        f"{language.amps_whole(charging)} · "
+        f'<span class="pd">{escaped(parts)} · '
         f'<span class="pw">{escaped(language.text(load.label))}</span>{mark}</span></div>'
     )
 
@@ -186,7 +187,8 @@ def source_text(circuit: CircuitView, language: Language) -> str:
     else:
         text = language.gettext("measured")
     if age is not None and age > OLD_AFTER_S:
-        text = f"{text} · {language.gettext('%(age)s ago', age=_age(age, language))}"
+        ago = language.gettext("%(age)s ago", age=_age(age, language))
+        text = f"{text} · {ago}"
     return text
 
 

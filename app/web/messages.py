@@ -29,10 +29,10 @@ class Message(NamedTuple):
 
 
 class _Filling(dict[str, str]):
-    """Parameters of a text; one that is missing shows as a dash instead of breaking a page."""
+    """Parameters of a text; one that is missing shows as an ellipsis and breaks no page."""
 
     def __missing__(self, key: str) -> str:
-        return "–"
+        return "…"
 
 
 class Messages:

@@ -33,7 +33,7 @@ def alarm_count(urgent: int, language: Language) -> str:
     text = language.ngettext("%(count)s alarm", "%(count)s alarms", urgent)
     return (
         '<a id="alarm-count" class="alarm-count" href="/#alarms"><svg class="i"><use '
-        f'href="#i-alert"/></svg><span>{escaped(text)}</span></a>'
+        f'href="#i-alert"/></svg><b aria-hidden="true">{urgent}</b><span>{escaped(text)}</span></a>'
     )
 
 
@@ -130,7 +130,7 @@ def chips(counts: Mapping[DisplayState, int], total: int, language: Language) ->
     """Filter chips with counts; states nobody is in have no chip."""
     items = [_chip("", language.gettext("All"), total, "")]
     items += [
-        _chip(state, language.text(words.chip), counts[state], words.tone)
+        _chip(state, language.text(words.label), counts[state], words.tone)
         for state, words in STATES.items()
         if counts[state]
     ]
@@ -178,6 +178,7 @@ def _alarm(alarm: Alarm, site: SiteView, language: Language, zone: ZoneInfo) -> 
     params = filled(alarm.params, language, zone)
     title = MESSAGES.title(alarm.key, params, language)
     effect = MESSAGES.effect(alarm.key, params, language)
+    what_to_do = language.gettext("What to do?")
     since = language.gettext(
         "since %(time)s", time=language.moment(alarm.since_utc, site.at_utc, zone)
     )
@@ -185,5 +186,5 @@ def _alarm(alarm: Alarm, site: SiteView, language: Language, zone: ZoneInfo) -> 
         f'<li class="{alarm.severity}"><svg class="i"><use href="#i-{icon}"/></svg>'
         f'<p><b><span class="vh">{escaped(language.text(word))} : </span>{escaped(title)}</b> '
         f"<span>{escaped(effect)}</span> <small>{escaped(since)}</small></p>"
-        f'<a href="/help/errors/{quoted(alarm.key)}">{escaped(language.gettext("What to do?"))}</a></li>'
+        f'<a href="/help/errors/{quoted(alarm.key)}">{escaped(what_to_do)}</a></li>'
     )

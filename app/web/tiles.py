@@ -8,12 +8,11 @@ from html import escape
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
-from app.domain.limits import ReasonCode
 from app.domain.station import ConnectorKey
 from app.domain.units import PHASES
 from app.services.live import ConnectorView, DisplayState
 from app.web.i18n import DASH, NARROW_SPACE, Language
-from app.web.wording import STATES, reason_short
+from app.web.wording import STATE_NOTES, STATES, reason_short
 
 STALE_AFTER_S = 60.0
 """A connector's measurement older than this is shown as old."""
@@ -22,13 +21,7 @@ escaped = lru_cache(4096)(escape)
 quoted = lru_cache(4096)(lambda text: quote(text, safe=""))
 
 _FLOWING = frozenset(
-    {
-        DisplayState.CHARGING,
-        DisplayState.SUSPENDED_BY_CAR,
-        DisplayState.WAITING_FOR_POWER,
-        DisplayState.PLUGGED,
-        DisplayState.FINISHED,
-    }
+    {DisplayState.CHARGING, DisplayState.WAITING_FOR_POWER, DisplayState.SUSPENDED_BY_CAR}
 )
 
 
@@ -104,7 +97,7 @@ def tile(
 ) -> str:
     """The tile's element."""
     words = STATES[connector.state]
-    state = language.text(words.label)
+    state = language.text(words.short)
     if connector.state is DisplayState.FAULTED and connector.error_code:
         state = f"{state} · {connector.error_code}"
     elif connector.offline_since_utc is not None and not connector.online:
@@ -145,8 +138,7 @@ def _figures(connector: ConnectorView, language: Language, circuits: Mapping[str
 def _reason(connector: ConnectorView, language: Language, circuits: Mapping[str, str]) -> str:
     if not connector.obeys:
         return escaped(language.gettext("ignores its limit"))
-    if connector.reason is None or (
-        connector.reason.code is ReasonCode.NO_CAR and connector.state is DisplayState.AVAILABLE
-    ):
-        return ""
+    note = STATE_NOTES.get(connector.state)
+    if note is not None:
+        return escaped(language.text(note))
     return escaped(reason_short(connector.reason, language, circuits))

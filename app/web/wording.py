@@ -19,10 +19,10 @@ PHASE_NAMES = ("L1", "L2", "L3")
 
 
 class StateWords(NamedTuple):
-    """A state as shown: its words, the filter chip's words, its icon, and its tone (CSS)."""
+    """A state as shown: in full, on a tile, its icon, and its tone (CSS)."""
 
     label: str
-    chip: str
+    short: str
     icon: str
     tone: str
 
@@ -30,20 +30,31 @@ class StateWords(NamedTuple):
 STATES: Mapping[DisplayState, StateWords] = {
     DisplayState.CHARGING: StateWords(N_("Charging"), N_("Charging"), "bolt", "charge"),
     DisplayState.WAITING_FOR_POWER: StateWords(
-        N_("Waiting for power"), N_("Waiting for power"), "hourglass", "wait"
+        N_("Waiting for power"), N_("Waiting"), "hourglass", "wait"
     ),
-    DisplayState.PLUGGED: StateWords(N_("Plugged in"), N_("Plugged in"), "plug", "quiet"),
+    DisplayState.PLUGGED: StateWords(N_("Plugged in"), N_("Plugged in"), "plug", "idle"),
     DisplayState.SUSPENDED_BY_CAR: StateWords(
-        N_("Paused by the car"), N_("Paused by the car"), "pause", "quiet"
+        N_("Paused by the car"), N_("Paused"), "pause", "idle"
     ),
-    DisplayState.FINISHED: StateWords(N_("Finished"), N_("Finished"), "check", "quiet"),
+    DisplayState.FINISHED: StateWords(N_("Finished"), N_("Finished"), "check", "idle"),
     DisplayState.AVAILABLE: StateWords(N_("Available"), N_("Available"), "socket", "free"),
-    DisplayState.RESERVED: StateWords(N_("Reserved"), N_("Reserved"), "bookmark", "quiet"),
+    DisplayState.RESERVED: StateWords(N_("Reserved"), N_("Reserved"), "bookmark", "idle"),
     DisplayState.UNAVAILABLE: StateWords(N_("Out of service"), N_("Out of service"), "ban", "off"),
-    DisplayState.FAULTED: StateWords(N_("Fault"), N_("Faults"), "alert", "bad"),
+    DisplayState.FAULTED: StateWords(N_("Fault"), N_("Fault"), "alert", "bad"),
     DisplayState.OFFLINE: StateWords(N_("Offline"), N_("Offline"), "unlink", "bad"),
 }
 """In the order of the filter chips. One-to-one with ``DisplayState``."""
+
+STATE_NOTES: Mapping[DisplayState, str] = {
+    DisplayState.PLUGGED: N_("waits for a badge"),
+    DisplayState.SUSPENDED_BY_CAR: N_("the car takes nothing"),
+    DisplayState.FINISHED: N_("cable still plugged in"),
+    DisplayState.AVAILABLE: "",
+    DisplayState.RESERVED: "",
+    DisplayState.UNAVAILABLE: "",
+    DisplayState.FAULTED: "",
+}
+"""What stands in the place of the reason where a limit says nothing."""
 
 STATUSES: Mapping[ConnectorStatus, str] = {
     ConnectorStatus.AVAILABLE: N_("available"),

@@ -317,7 +317,10 @@ class Painter:
             )
             if is_root:
                 charging = PhaseCurrents.of(
-                    min(value, circuit.limit[phase] - 6_000 - building[phase])
+                    min(
+                        value,
+                        circuit.limit[phase] - (31_000, 5_000, 64_000)[phase] - building[phase],
+                    )
                     for phase, value in enumerate(charging)
                 )
             depth = 0 if is_root else 2 if circuit.parent_id == "p1" else 1

@@ -7,18 +7,23 @@ from starlette.responses import Response
 
 from app.services.live import Severity
 from app.web.http import Visit
-from app.web.messages import MESSAGES
-from app.web.wording import CONFIDENCES
+from app.web.messages import MESSAGES, filled
 
 
 async def page(visit: Visit) -> Response:
     """All troubles by severity, and the glossary."""
     order = [severity.value for severity in Severity]
     troubles = sorted(
-        ((key, message) for key, message in MESSAGES.by_key.items() if message.severity),
-        key=lambda item: (order.index(item[1].severity), item[0]),
+        (order.index(message.severity), key)
+        for key, message in MESSAGES.by_key.items()
+        if message.severity
     )
-    return visit.render("help.html", troubles=troubles, confidences=CONFIDENCES)
+    return visit.render(
+        "help.html",
+        troubles=[
+            (key, order[rank], MESSAGES.title(key, {}, visit.language)) for rank, key in troubles
+        ],
+    )
 
 
 async def error(visit: Visit) -> Response:
@@ -27,5 +32,19 @@ async def error(visit: Visit) -> Response:
     message = MESSAGES.by_key.get(key)
     if message is None or not message.severity:
         raise HTTPException(404)
-    alarms = [] if visit.site is None else [item for item in visit.site.alarms if item.key == key]
-    return visit.render("help_error.html", key=key, message=message, alarms=alarms)
+    up = []
+    if visit.site is not None:
+        up = [
+            MESSAGES.title(key, filled(alarm.params, visit.language, visit.zone), visit.language)
+            for alarm in visit.site.alarms
+            if alarm.key == key
+        ]
+    return visit.render(
+        "help_error.html",
+        key=key,
+        severity=message.severity,
+        title=MESSAGES.title(key, {}, visit.language),
+        effect=MESSAGES.effect(key, {}, visit.language),
+        remedy=MESSAGES.remedy(key, {}, visit.language),
+        up=up,
+    )

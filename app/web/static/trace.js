@@ -2,15 +2,22 @@
 
 const POINTS_MOST = 4000;
 
+// Canvas needs plain colours: an element resolves the page's own (light or dark) to one.
 function colours() {
-  const style = getComputedStyle(document.documentElement);
-  const read = (name) => style.getPropertyValue(name).trim();
-  return {
+  const probe = document.createElement("i");
+  document.body.append(probe);
+  const read = (name) => {
+    probe.style.color = `var(${name})`;
+    return getComputedStyle(probe).color;
+  };
+  const found = {
     phases: [read("--l1"), read("--l2"), read("--l3")],
     limit: read("--limit"),
     text: read("--muted"),
     line: read("--line"),
   };
+  probe.remove();
+  return found;
 }
 
 class Trace {
@@ -44,7 +51,7 @@ class Trace {
   }
 
   draw() {
-    const { limit, empty, max, language, zone } = this.figure.dataset;
+    const { limit, time, empty, max, language, zone } = this.figure.dataset;
     this.plot?.destroy();
     this.plot = null;
     this.holder.replaceChildren();
@@ -78,10 +85,10 @@ class Trace {
         },
         axes: [
           { stroke: colour.text, grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, values: "{HH}:{mm}", space: 60 },
-          { stroke: colour.text, grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, size: 52, values: (_, values) => values.map((value) => `${amps.format(value)} A`) },
+          { stroke: colour.text, grid: { stroke: colour.line, width: 1 }, ticks: { show: false }, size: 46, values: (_, values) => values.map((value) => `${amps.format(value)} A`) },
         ],
         series: [
-          { value: "{HH}:{mm}:{ss}" },
+          { label: time, value: "{HH}:{mm}:{ss}" },
           series("L1", colour.phases[0]),
           series("L2", colour.phases[1], { dash: [8, 3] }),
           series("L3", colour.phases[2], { dash: [2, 3] }),
