@@ -5,7 +5,7 @@ least they draw``. The guard uses the upper end. Planning does not: while cars r
 decrease the upper end rises by the whole decrease, and planning on it would cut again every
 second until everyone is paused. The planned value is taken as unchanged unless the interval
 forces it (a set-membership filter), drifts to what the samples have settled, and is the greatest
-of the last seconds: fast attack, slow release.
+of the last seconds' candidates: fast attack, slow release.
 """
 
 from __future__ import annotations
@@ -88,8 +88,8 @@ class CircuitMeter:
         self._settings = settings
         self._started_s = now_s
         self._history: deque[tuple[float, Triple]] = deque()
-        self._estimate: list[float] | None = None
-        self._upper: Triple | None = None
+        self._plan: Triple | None = None
+        self._upper = NOTHING
         self._over_since: list[float | None] = [None, None, None]
         self._good: MeterReading | None = None
         self._streak = 0
@@ -121,7 +121,7 @@ class CircuitMeter:
             self._streak = 0
         if age_s > settings.stale_static_s and not self._lost:
             self._lost = True
-            self._estimate = None
+            self._plan = None
             self._history.clear()
         if not new:
             return False
@@ -137,16 +137,21 @@ class CircuitMeter:
         reading = self._good
         assert reading is not None
         if self._placement is MeterPlacement.SUPPLY:
-            self._estimate_supply(reading, sums)
+            estimate, upper = self._estimate_supply(reading, sums)
         elif self._placement is MeterPlacement.BUILDING:
-            self._estimate = [float(self._floored(current)) for current in reading.currents]
-            self._upper = _whole(self._estimate)
+            estimate = [float(self._floored(current)) for current in reading.currents]
+            upper = estimate
         else:
-            self._estimate_charging(reading, sums)
-        assert self._estimate is not None
-        self._history.append((reading.at_s, _whole(self._estimate)))
+            estimate = self._estimate_charging(reading, sums)
+            upper = estimate
+        self._upper = _whole(upper)
+        self._history.append((reading.at_s, _whole(estimate)))
         while self._history[0][0] < now_s - self._settings.background_fall_s:
             self._history.popleft()
+        plan = self._history[0][1]
+        for _, past in self._history:
+            plan = _most(plan, past)
+        self._plan = plan
 
     def background(self, sums: Sums, now_s: float) -> Background:
         """The background now."""
@@ -154,22 +159,22 @@ class CircuitMeter:
         static = static_background(self._model, self._node)
         if self._lost:
             return Background(static, static, BalanceSource.STATIC, age_s=age_s)
-        if not self._history or self._upper is None:
+        if self._plan is None:
             # Not one reading since the start: what is in force stays, nothing is added.
             full = _usable(self._model, self._node)
             at = 3 * self._node
             kept = _whole([max(0, full[p] - sums.ceiling[at + p]) for p in (0, 1, 2)])
             return Background(kept, full, BalanceSource.FROZEN, frozen=True, age_s=age_s)
-        plan = self._history[0][1]
-        for _, past in self._history:
-            plan = (max(plan[0], past[0]), max(plan[1], past[1]), max(plan[2], past[2]))
         frozen = self._doubtful or (age_s or 0.0) > self._settings.stale_freeze_s
         source = BalanceSource.FROZEN if frozen else _SOURCES[self._placement]
-        return Background(plan, self._upper, source, frozen, age_s)
+        return Background(self._plan, self._upper, source, frozen, age_s)
 
     # ------------------------------------------------------------- the three placements
 
-    def _estimate_supply(self, reading: MeterReading, sums: Sums) -> None:
+    def _estimate_supply(
+        self, reading: MeterReading, sums: Sums
+    ) -> tuple[list[float], list[float]]:
+        """The new candidate, from the planned value of before, and the upper end."""
         at = 3 * self._node
         model, settings = self._model, self._settings
         upper: list[float] = []
@@ -181,7 +186,9 @@ class CircuitMeter:
             most = sums.tight[slot] if meter > model.usable[slot] else sums.held[slot]
             high = self._floored(meter - sums.low[slot])
             low = min(high, self._floored(meter - most))
-            previous = low if self._estimate is None else self._estimate[phase]
+            # From the planned value, not from the last candidate: a car that stops by itself makes
+            # the upper end dip until its next sample, and the dip must leave no trace.
+            previous = low if self._plan is None else self._plan[phase]
             likely_low = self._floored(meter - sums.likely[slot])
             target = min(max(previous, likely_low), high)
             value = previous + (target - previous) * share
@@ -190,10 +197,9 @@ class CircuitMeter:
                 value = high
             estimate.append(value)
             upper.append(high)
-        self._estimate = estimate
-        self._upper = _whole(upper)
+        return estimate, upper
 
-    def _estimate_charging(self, reading: MeterReading, sums: Sums) -> None:
+    def _estimate_charging(self, reading: MeterReading, sums: Sums) -> list[float]:
         """The building is what was configured, plus what no ceiling of a station explains."""
         at = 3 * self._node
         worst = unmetered_background(self._model, self._node)
@@ -203,8 +209,7 @@ class CircuitMeter:
             over = meter + worst[phase] > self._model.usable[slot]
             most = sums.tight[slot] if over else sums.held[slot]
             estimate.append(float(worst[phase] + max(0, meter - most)))
-        self._estimate = estimate
-        self._upper = _whole(estimate)
+        return estimate
 
     def _unexplained(self, phase: int, over_ma: int, at_s: float, slot: int, sums: Sums) -> bool:
         """Whether an overload lasts that no decrease under way will cure."""
@@ -231,6 +236,10 @@ _SOURCES = {
 
 def _least(a: Triple, b: Triple) -> Triple:
     return (min(a[0], b[0]), min(a[1], b[1]), min(a[2], b[2]))
+
+
+def _most(a: Triple, b: Triple) -> Triple:
+    return (max(a[0], b[0]), max(a[1], b[1]), max(a[2], b[2]))
 
 
 def _triple(currents: PhaseCurrents) -> Triple:

@@ -250,6 +250,9 @@ class Ceilings:
             return
         entry.seen = True
         entry.transaction_id = transaction_id
+        if entry.fallback_ma is None:
+            # No limit ever leaves before the fallback is installed, so the station holds it.
+            entry.fallback_ma = entry.node.fallback_ma
         self._number += 1
         record = _Sent(self._number, limit_ma, -inf, lease_until_s)
         record.lost = True
