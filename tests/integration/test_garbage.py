@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import http.client
 import json
 import random
 import socket
 import sqlite3
 import ssl
-import urllib.error
-import urllib.request
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -91,15 +90,21 @@ def test_truncated_tls(manager: RunningManager) -> None:
 
 
 def test_a_huge_body_is_refused(manager: RunningManager) -> None:
-    request = urllib.request.Request(
-        f"{manager.web_url}/sign-in",
-        data=b"x" * 5_000_000,
-        headers={"Content-Type": "application/x-www-form-urlencoded"},
-    )
-    with pytest.raises((urllib.error.HTTPError, ConnectionError, urllib.error.URLError)) as refused:
-        urllib.request.urlopen(request, timeout=20, context=untrusting())
-    if isinstance(refused.value, urllib.error.HTTPError):
-        assert 400 <= refused.value.code < 500
+    with contextlib.closing(
+        http.client.HTTPSConnection("127.0.0.1", manager.web_port, timeout=20, context=untrusting())
+    ) as browser:
+        try:
+            browser.request(
+                "POST",
+                "/sign-in",
+                body=b"x" * 5_000_000,
+                headers={"Content-Type": "application/x-www-form-urlencoded"},
+            )
+            answer = browser.getresponse()
+        except OSError:
+            return  # cut off in the middle of the body: refused as well
+        assert 400 <= answer.status < 500
+        answer.close()
 
 
 async def call(link: ClientConnection, frame: str | bytes) -> Any:
@@ -117,7 +122,7 @@ async def test_wrong_frames_on_the_stations_port(manager: RunningManager) -> Non
             await link.send(frame)
         unknown = await call(link, '[2,"u1","MakeCoffee",{}]')
         assert unknown[:3] == [4, "u1", "NotImplemented"]
-        missing = await call(link, '[2,"u2","StartTransaction",{"connectorId":1}]')
+        missing = await call(link, '[2,"u2","Authorize",{}]')
         assert missing[:2] == [4, "u2"]
         assert missing[2] in {"OccurenceConstraintViolation", "FormationViolation", "ProtocolError"}
         heartbeat = await call(link, '[2,"u3","Heartbeat",{}]')

@@ -59,11 +59,14 @@ async def driving(stations: list[SimStation]) -> AsyncIterator[None]:
 
     async def drive(post: SimStation, number: int) -> None:
         noise = random.Random(number)
-        while True:
-            post.plug(1, Car(phases=3, max_a=16, battery_kwh=50, soc0=0.2), "AAAA")
-            await asyncio.sleep(noise.uniform(0.8, 1.6))
+        try:
+            while True:
+                post.plug(1, Car(phases=3, max_a=16, battery_kwh=50, soc0=0.2), "AAAA")
+                await asyncio.sleep(noise.uniform(0.8, 1.6))
+                post.unplug(1)
+                await asyncio.sleep(noise.uniform(0.2, 0.6))
+        finally:
             post.unplug(1)
-            await asyncio.sleep(noise.uniform(0.2, 0.6))
 
     async def advance() -> None:
         while True:

@@ -95,7 +95,7 @@ class RunningManager:
             f"{self.web_url}/health", headers={"Accept": "application/json"}
         )
         try:
-            with urllib.request.urlopen(request, timeout=5, context=untrusting()) as answer:
+            with urllib.request.urlopen(request, timeout=20, context=untrusting()) as answer:
                 return _report(answer)
         except urllib.error.HTTPError as error:
             with error:
