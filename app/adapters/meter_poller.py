@@ -17,7 +17,7 @@ from typing import Protocol
 
 import msgspec
 
-from app.domain.errors import BornierError
+from app.domain.errors import BornierError, InvalidInputError
 from app.domain.meter import MeterConfig, MeterReading
 from app.meters.catalogue import Catalogue
 from app.meters.decode import POWER, Decoder, Image, place, to_reading
@@ -79,11 +79,23 @@ async def converse(source: RegisterSource, dialogue: Dialogue) -> Finding:
         return finding
 
 
+def _word_format(config: MeterConfig) -> WordFormat:
+    try:
+        return WordFormat(config.word_format)
+    except ValueError as error:
+        raise InvalidInputError(
+            "meter-profile-invalid", field="word_format", detail=str(error)
+        ) from error
+
+
 class MeterPoller:
     """Polls one meter; a ``RunningMeter`` of the services.
 
     ``on_reading``, if any, is called with every complete reading, plausible or not. ``expected_kta`` is the
     transformer ratio the installer confirmed; without it the first one read is expected for good.
+
+    Raises ``NotFoundError`` for an unknown model, ``InvalidInputError`` for a word format that
+    does not exist.
     """
 
     def __init__(
@@ -105,7 +117,7 @@ class MeterPoller:
         self._on_reading = on_reading
         self._expected_kta = expected_kta
         self._tasks = TaskSupervisor()
-        self._word_format = WordFormat(config.word_format)
+        self._word_format = _word_format(config)
         self._identify_at_s = clock.monotonic_s()
         self._speak(catalogue.family_of(self.model))
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping
 
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from app.domain.meter import Quality
@@ -86,6 +86,7 @@ def check(
 
 
 @pytest.mark.parametrize("label", sorted(MODELS))
+@settings(max_examples=25)  # for each of the 30 references
 @given(truth=TRUTHS, wiring=WIRINGS, plan=st.integers(0, 2))
 def test_decoding_undoes_encoding(
     label: str, truth: MeterTruth, wiring: tuple[int, float, WordFormat], plan: int
@@ -136,6 +137,7 @@ def test_byte_addressed_layout(truth: MeterTruth, word_format: WordFormat, plan:
 
 
 @pytest.mark.parametrize("label", sorted(MODELS))
+@settings(max_examples=25)  # for each of the 30 references
 @given(word_format=WORD_FORMATS, volts=st.floats(200, 250))
 def test_identification_finds_the_layout_and_the_format(
     label: str, word_format: WordFormat, volts: float

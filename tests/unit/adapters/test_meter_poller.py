@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from app.adapters.meter_poller import MeterPoller
-from app.domain.errors import NotFoundError
+from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.meter import MeterConfig, MeterReading, Quality
 from app.domain.units import PhaseCurrents
 from app.meters.plausibility import Doubt
@@ -476,6 +476,14 @@ def test_unknown_model_is_refused() -> None:
                 Bench().source,
                 LoopClock(),
             )
+
+    virtual_time.run(main())
+
+
+def test_unknown_word_format_is_refused() -> None:
+    async def main() -> None:
+        with pytest.raises(InvalidInputError, match="meter-profile-invalid"):
+            Bench(word_format="middle")
 
     virtual_time.run(main())
 
