@@ -17,9 +17,6 @@ from app.meters.plausibility import plausible_voltage
 from app.meters.scale import DIRECT
 from app.meters.schema import Family, MeterModel, WordFormat
 
-UNIT_ID_PROBE_ORDER = (5, 1, 255)
-"""Factory addresses met in the field (Conto D4-Pd, most others, Ethernet modules)."""
-
 
 class ReadRequest(msgspec.Struct, frozen=True):
     """One read of ``count`` words."""
