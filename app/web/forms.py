@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
+from typing import Any
 
 from app.domain.errors import InvalidInputError
 from app.domain.units import amperes_to_ma
@@ -15,6 +16,10 @@ class Form:
     def __init__(self, values: Mapping[str, str] | None = None) -> None:
         self.values: dict[str, str] = dict(values or {})
         self.errors: dict[str | None, str] = {}
+        self.effect = ""
+        self.remedy = ""
+        self.excesses: Sequence[Any] = ()
+        """The arithmetic of an unsafe configuration (``app.energy.failsafe.Excess``)."""
 
     def __getitem__(self, name: str) -> str:
         """As typed, empty when absent."""

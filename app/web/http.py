@@ -141,10 +141,23 @@ class Visit:
         """The text of a key that has no parameters."""
         return MESSAGES.title(key, {}, self.language)
 
-    def refuse(self, form: Form, error: BornierError) -> int:
-        """Puts the error's text at its field of the form; returns the HTTP status."""
+    def refuse(
+        self, form: Form, error: BornierError, places: Mapping[str, str] | None = None
+    ) -> int:
+        """Puts the error's text at its field of the form; returns the HTTP status.
+
+        ``places`` tells which input stands for a field that has several.
+        """
         field = error.field if isinstance(error, InvalidInputError) else None
+        if field is not None and places is not None:
+            field = places.get(field, field)
         form.refuse(field, self.say(error))
+        if isinstance(error, UnsafeConfigurationError):
+            params = filled(error.params, self.language, self.zone)
+            form.effect = MESSAGES.effect(error.key, params, self.language)
+            form.remedy = MESSAGES.remedy(error.key, params, self.language)
+            excesses = error.params.get("excesses", ())
+            form.excesses = excesses if isinstance(excesses, tuple) else ()
         return STATUS_OF.get(type(error), 422)
 
 

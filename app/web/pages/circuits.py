@@ -46,7 +46,7 @@ async def add(visit: Visit) -> Response:
         circuit = _read(visit, form, None)
         await visit.services.circuits.save_circuit(circuit, visit.actor, new=True)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        return _refused(visit, form, None, error)
+        return _form(visit, form, None, visit.refuse(form, error, PLACES))
     return visit.redirect("/settings/energy", "circuit-saved")
 
 
@@ -73,7 +73,7 @@ async def edit(visit: Visit) -> Response:
         circuit = _read(visit, form, before)
         await visit.services.circuits.save_circuit(circuit, visit.actor, new=False)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        return _refused(visit, form, before, error)
+        return _form(visit, form, before, visit.refuse(form, error, PLACES))
     return visit.redirect("/settings/energy", "circuit-saved")
 
 
@@ -101,17 +101,8 @@ def _circuit(visit: Visit) -> Circuit:
     return tree[circuit_id]
 
 
-def _refused(
-    visit: Visit,
-    form: Form,
-    circuit: Circuit | None,
-    error: InvalidInputError | UnsafeConfigurationError,
-) -> Response:
-    """The form again; ``limit`` and ``background`` stand for three inputs each."""
-    field = error.field if isinstance(error, InvalidInputError) else None
-    names = {"limit": "limit-1", "background": "background-1"}
-    form.refuse(names.get(field, field) if field else None, visit.say(error))
-    return _form(visit, form, circuit, 422)
+PLACES = {"limit": "limit-1", "background": "background-1"}
+"""The first of the three inputs of a field that has one for each phase."""
 
 
 def _form(visit: Visit, form: Form, circuit: Circuit | None, status: int = 200) -> Response:

@@ -25,4 +25,5 @@ async def live(visit: Visit) -> Response:
         return await visit.services.access.authenticate(token) is not None
 
     services = visit.services
-    return EventStreamResponse(stream(services.live, board, services.clock, still_allowed))
+    events = stream(services.live, board, services.clock, still_allowed)
+    return EventStreamResponse(events, visit.request.headers.get("accept-encoding", ""))
