@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 import msgspec
 import pytest
 
-from app.adapters.storage import SqliteStore
+from app.adapters.storage import SqliteStore, transactions
 from app.domain.station import ConnectorKey
 from app.domain.transaction import Sample
 from app.services.ports import NewTransaction, TransactionStop
@@ -247,3 +247,22 @@ async def test_many_stations_at_once_get_numbers_of_their_own(threaded: SqliteSt
     assert all(new for _, new in firsts)
     assert [each for each, _ in firsts] == [each for each, _ in repeats]
     assert not any(new for _, new in repeats)
+
+
+@pytest.mark.parametrize(
+    ("sql", "parameters", "index"),
+    [
+        (transactions._OPEN, (), "charge_transaction_open"),
+        (transactions._OPEN_ON_CONNECTOR, ("A", 1), "charge_transaction_open"),
+        (transactions._RECENT, (50, 0), "charge_transaction_time"),
+        (transactions._RECENT_OF_STATION, ("A", 50, 0), "charge_transaction_station"),
+        (transactions._SAME_START, ("A", 1, "T", 0, 0), "sqlite_autoindex_charge_transaction_1"),
+    ],
+)
+async def test_two_years_of_history_cost_no_more_than_a_day(
+    threaded: SqliteStore, sql: str, parameters: tuple[object, ...], index: str
+) -> None:
+    plan = await threaded._engine.read(
+        lambda database: database.raw.execute(f"EXPLAIN QUERY PLAN {sql}", parameters).fetchall()
+    )
+    assert f" {index}" in plan[0][3]
