@@ -55,6 +55,7 @@ def build_report(
         "longest_overload_s": max(durations, default=0.0),
         "breakers_tripped": len(oracle.trips),
         "capacity_used_ratio": _rounded(driver.capacity.ratio),
+        "capacity_wanted_s": round(driver.capacity.seconds, 1),
         "kwh_asked": round(fleet.arrived_kwh, 1),
         "kwh_delivered": round(fleet.delivered_kwh, 1),
         "cars": len(plan.visits),
