@@ -12,7 +12,7 @@ import sys
 from app.adapters.certificates import web_tls_context
 from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
-from app.adapters.modbus_meter import ModbusMeter, probe_meter
+from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.storage.store import open_store
@@ -66,12 +66,14 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
     """The real clock, database and meters."""
     clock = SystemClock()
     catalogue = load_catalogue()
+    # Meters behind one gateway share its connection: most gateways take only one at a time.
+    links = ModbusLinks()
 
     def meter(config: MeterConfig) -> RunningMeter:
-        return ModbusMeter(config, catalogue, clock)
+        return ModbusMeter(config, catalogue, clock, links=links)
 
     async def test(config: MeterConfig) -> MeterTest:
-        return await probe_meter(config, catalogue, clock)
+        return await probe_meter(config, catalogue, clock, links=links)
 
     return Adapters(
         clock=clock,

@@ -11,6 +11,8 @@ import logging
 from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 
+import msgspec
+
 from app.domain.badge import AuthorizationStatus
 from app.domain.station import ConnectorKey
 from app.domain.transaction import Sample, Transaction
@@ -134,7 +136,10 @@ class SessionService:
         transaction_id = None if transaction is None else transaction.transaction_id
         limit_ma = self._planner.ceilings.limit_in_force(live.key, self._clock.monotonic_s())
         now_utc = self._clock.utc_now()
-        for sample in samples:
+        for read in samples:
+            sample = read
+            if read.at_utc == UNREADABLE_TIME:
+                sample = msgspec.structs.replace(read, at_utc=now_utc)
             self._samples.add(live.key, transaction_id, sample, limit_ma)
             if not station.is_history(sample, now_utc):
                 live.measured(sample)
