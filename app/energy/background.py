@@ -23,14 +23,18 @@ from app.energy.site_model import NOTHING, SiteModel, Triple
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """Per slot, sums over the connectors below (mA); ``asked`` of the limits asked for."""
+    """Per slot, sums over the connectors below (mA).
+
+    ``falling`` is by how much draws may still fall because of limits lowered a moment ago; the
+    others are those of ``Draw``.
+    """
 
     held: list[int]
     low: list[int]
     likely: list[int]
     tight: list[int]
     ceiling: list[int]
-    asked: list[int]
+    falling: list[int]
 
 
 class Background(msgspec.Struct, frozen=True):
@@ -219,9 +223,8 @@ class CircuitMeter:
         since_s = self._over_since[phase]
         if since_s is None:
             since_s = self._over_since[phase] = at_s
-        under_way_ma = sums.held[slot] - sums.asked[slot]
         patient = at_s - since_s < self._settings.overload_patience_s
-        return not patient and under_way_ma < over_ma
+        return not patient and sums.falling[slot] < over_ma
 
     def _floored(self, current_ma: int) -> int:
         return current_ma if self._settings.count_export else max(0, current_ma)

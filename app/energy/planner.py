@@ -100,7 +100,7 @@ class Planner:
         now_s = state.now_s
         fresh = self._take_readings(state)
         views = self._views(state)
-        sums = self._sums(views)
+        sums = self._sums(views, now_s)
         for circuit_id in fresh:
             self._meters[circuit_id].update(sums, now_s)
         backgrounds = [
@@ -245,7 +245,7 @@ class Planner:
 
     # ------------------------------------------------------------- bound and estimate
 
-    def _sums(self, views: list[_View]) -> Sums:
+    def _sums(self, views: list[_View], now_s: float) -> Sums:
         sum_up = self.model.sum_up
         return Sums(
             held=sum_up([view.draw.held for view in views]),
@@ -253,10 +253,16 @@ class Planner:
             likely=sum_up([view.draw.likely for view in views]),
             tight=sum_up([view.draw.tight for view in views]),
             ceiling=sum_up([view.draw.ceiling for view in views]),
-            asked=sum_up(
-                [_scaled(view.phases, min(view.ceiling_ma, view.held_ma)) for view in views]
-            ),
+            falling=sum_up([self._falling(view, now_s) for view in views]),
         )
+
+    def _falling(self, view: _View, now_s: float) -> Triple:
+        """What a limit lowered a moment ago will still take off; a late car gets no more time."""
+        fall_ma = view.ceiling_ma - view.held_ma
+        since_s = now_s - self.ceilings.changed_s(view.node.key)
+        if fall_ma <= 0 or since_s >= self.settings.overload_follow_s:
+            return NOTHING
+        return _scaled(view.phases, fall_ma)
 
     def _background(self, node: int, sums: Sums, now_s: float) -> Background:
         meter = self._meters.get(self.model.node_names[node])

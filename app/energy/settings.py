@@ -97,6 +97,8 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """Time constant of the drift towards what the samples make likely."""
     overload_patience_s: float = 4.0
     """An overload that lasts this long, with no decrease under way, is met with the worst case."""
+    overload_follow_s: float = 6.0
+    """A decrease sent this long ago has no more share in curing an overload."""
     stale_freeze_s: float = 2.5
     """A reading older than this allows no increase."""
     stale_static_s: float = 4.0

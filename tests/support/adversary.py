@@ -127,17 +127,18 @@ class Adversary:
             self.background[phase] = level
         for rival in self.rivals:
             dice = random.random()
-            if dice < 0.006:
+            if rival.transaction_id is None:
+                if dice < 0.05:
+                    self.transactions += 1
+                    rival.transaction_id = self.transactions
+            elif dice < 0.003:
                 rival.transaction_id = None
                 rival.sample = None
                 rival.applied = [(-1e9, 0)]
-            elif dice < 0.03 and rival.transaction_id is None:
-                self.transactions += 1
-                rival.transaction_id = self.transactions
-            elif dice < 0.031:
+            elif dice < 0.004:
                 # Finished for good.
                 rival.wants_ma = 0
-            elif self.losses and dice < 0.037:
+            if self.losses and random.random() < 0.005:
                 rival.online = not rival.online
 
     def _answer(self) -> None:
