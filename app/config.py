@@ -45,8 +45,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     meter_period_s: float = 1.0
     """Period of the fast meter poll."""
 
-    sample_retention_days: int = 400
-    """Measurements of connectors older than this are deleted."""
+    sample_retention_days: int = 60
+    """Measurements of connectors older than this are deleted: about 15 MB a day on a full site."""
 
     @property
     def database(self) -> Path:

@@ -9,7 +9,7 @@ import random
 import signal
 import sys
 
-from app.adapters.certificates import web_tls_context
+from app.adapters.certificates import LocalCertificate, own_names
 from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
@@ -22,9 +22,12 @@ from app.domain.meter import MeterConfig
 from app.services.circuits import MeterTest
 from app.services.manager import Adapters, Manager
 from app.services.meters import RunningMeter
+from app.services.ports import Clock
 from app.web.app import create_app
 
 log = logging.getLogger(__name__)
+
+CERTIFICATE_CHECK_S = 86_400.0
 
 
 async def serve(settings: Settings, provision: bytes | None = None) -> None:
@@ -51,15 +54,30 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
-        tls = web_tls_context(
-            settings.data_dir, [settings.web_host, *settings.public_names], SystemClock().utc_now()
+        certificate = LocalCertificate(
+            settings.data_dir, own_names([settings.web_host, *settings.public_names])
         )
-        pages = WebListener(create_app(manager.services), settings.web_host, settings.web_port, tls)
+        certificate.ensure(manager.services.clock.utc_now())
+        pages = WebListener(
+            create_app(manager.services),
+            settings.web_host,
+            settings.web_port,
+            certificate.server_context(),
+        )
         await pages.start()
         stack.push_async_callback(pages.stop)
         _greet(settings, pages.port, ocpp.port, secret)
+        renewal = loop.create_task(_keep_valid(certificate, manager.services.clock))
+        stack.callback(renewal.cancel)
         await stopped.wait()
         log.info("stopping")
+
+
+async def _keep_valid(certificate: LocalCertificate, clock: Clock) -> None:
+    """Looks at the certificate once a day: a box may run for years, or start with a wrong clock."""
+    while True:
+        await asyncio.sleep(CERTIFICATE_CHECK_S)
+        await asyncio.to_thread(certificate.ensure, clock.utc_now())
 
 
 def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:

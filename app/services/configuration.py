@@ -202,7 +202,7 @@ def _check_meter(meter: MeterConfig, tree: CircuitTree) -> None:
     if not 0 <= meter.unit_id <= 255:
         raise InvalidInputError("meter-unit-range", field="unit_id")
     if meter.word_format not in ("big", "little", "swap"):
-        raise InvalidInputError("meter-word-format", field="word_format")
+        raise InvalidInputError("meter-profile-invalid", field="word_format")
     if not 0.2 <= meter.poll_period_s <= 5:
         raise InvalidInputError("meter-period-range", field="poll_period_s")
 

@@ -189,6 +189,7 @@ class Manager:
 
     def _add_probes(self) -> None:
         self.health.add(self._probe_cycle, needed=True)
+        self.health.add(self._probe_storage, needed=True)
         self.health.add(self._probe_meters, needed=False)
         self.health.add(self._probe_stations, needed=False)
 
@@ -198,6 +199,12 @@ class Manager:
             return Check("control-cycle", False, "not started")
         age_s = self._adapters.clock.monotonic_s() - last
         return Check("control-cycle", age_s < CYCLE_LATE_S, f"{self.control.cycles} cycles")
+
+    def _probe_storage(self) -> Check:
+        store = self._adapters.store
+        trouble = store.trouble_key
+        detail = f"{store.dropped_samples} samples dropped" if trouble is None else trouble
+        return Check("storage", trouble is None, detail)
 
     def _probe_meters(self) -> Check:
         meters = self.meters.meters()

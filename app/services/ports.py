@@ -396,6 +396,16 @@ class Store(Protocol):
         """Audit log."""
         ...
 
+    @property
+    def trouble_key(self) -> str | None:
+        """Message key of the disk's present trouble; ``None`` when the last batch was written."""
+        ...
+
+    @property
+    def dropped_samples(self) -> int:
+        """Samples given up because the disk could not follow, since the start."""
+        ...
+
     async def close(self) -> None:
         """Writes what is queued and closes the file."""
         ...

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 from zoneinfo import ZoneInfo
 
 from app.domain.units import PhaseCurrents
-from app.web.i18n import NARROW_SPACE, Language
+from app.web.i18n import DASH, NARROW_SPACE, Language
 from app.web.wording import PHASE_NAMES
 
 ERRORS_FILE = Path(__file__).parent.parent / "errors.toml"
@@ -75,6 +75,8 @@ def _written(name: str, value: Any, language: Language, zone: ZoneInfo) -> str:
             f"{phase}{NARROW_SPACE}{language.amperes(current)}"
             for phase, current in zip(PHASE_NAMES, value, strict=True)
         )
+    if value is None:
+        return DASH
     if isinstance(value, datetime):
         return language.date_time(value, zone)
     if isinstance(value, bool) or not isinstance(value, int | float):

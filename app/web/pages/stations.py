@@ -86,7 +86,7 @@ async def add(visit: Visit) -> Response:
         station = _read(form, None)
         await visit.services.stations.add(station, visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        return _form(visit, form, None, visit.refuse(form, error))
+        return _form(visit, form, None, visit.refuse(form, error, {"connectors": "count"}))
     return visit.redirect(f"/stations/{quoted(station.station_id)}", "station-saved")
 
 
@@ -103,7 +103,9 @@ async def edit(visit: Visit) -> Response:
     try:
         await visit.services.stations.edit(_read(form, before), visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        return _form(visit, form, before, visit.refuse(form, error))
+        first = f"-{before.connectors[0].connector_id}"
+        places = {"connectors": f"phases{first}"}
+        return _form(visit, form, before, visit.refuse(form, error, places))
     return visit.redirect(f"/stations/{quoted(before.station_id)}", "station-saved")
 
 

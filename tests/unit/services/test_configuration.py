@@ -168,12 +168,12 @@ async def test_meters_start_restart_and_stop_with_the_configuration(site: Memory
     await circuits.save_meter(METER, "admin")
     assert site.meters["m"] is first
     second = site.meters["m2"]
-    assert second.running
+    running = [second.running]
     await circuits.save_meter(msgspec.structs.replace(METER, port=503), "admin")
-    assert not second.running
-    assert site.meters["m2"].running
+    running += [second.running, site.meters["m2"].running]
     await circuits.remove_meter("m2", "admin")
-    assert not site.meters["m2"].running
+    running.append(site.meters["m2"].running)
+    assert running == [True, False, True, False]
     with pytest.raises(NotFoundError):
         await circuits.remove_meter("m2", "admin")
     assert (await circuits.test_meter(METER)).ok
@@ -211,7 +211,12 @@ async def test_health_is_ready_while_the_cycle_runs(site: MemoryManager) -> None
     await site.cycle(readings=(0, 0, 0))
     report = site.manager.health.report()
     assert report.ready
-    assert {check.name for check in report.checks} == {"control-cycle", "meters", "stations"}
+    assert {check.name for check in report.checks} == {
+        "control-cycle",
+        "storage",
+        "meters",
+        "stations",
+    }
     site.clock.advance(10)
     assert not site.manager.health.report().ready
 
