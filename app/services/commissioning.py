@@ -7,6 +7,7 @@ any live limit, because a station that loses the manager returns to it.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 
 import msgspec
@@ -23,7 +24,7 @@ from app.ocpp16.actions.manager_calls import (
 from app.ocpp16.actions.types import ChargingProfileStatus, ConfigurationStatus, MessageTrigger
 from app.ocpp16.configuration import StationConfiguration, interpret
 from app.ocpp16.session import Priority
-from app.ocpp16.smart_charging import ProfileForm, tx_default_profile
+from app.ocpp16.smart_charging import ProfileForm, clear_tx_profile, tx_default_profile
 from app.services.ports import Clock, StationLink
 from app.services.registry import StationLive
 
@@ -88,6 +89,7 @@ class Commissioning:
         ):
             await self._trigger(link, MessageTrigger.STATUS_NOTIFICATION)
         await self._configure(station, link, settings or StationConfiguration())
+        await self._clear_leftovers(station, link)
 
     async def _read(self, link: StationLink) -> StationConfiguration | None:
         try:
@@ -144,6 +146,17 @@ class Commissioning:
                 accepted = await self._change(link, key, value)
             if key == "MeterValueSampleInterval" and accepted:
                 station.capability.sample_interval_s = self._sample_interval_s
+
+    async def _clear_leftovers(self, station: StationLive, link: StationLink) -> None:
+        """Removes the limits of transactions that are over; a running one's is replaced in place."""
+        for live in station.connectors.values():
+            if live.transaction is None:
+                with contextlib.suppress(StationRefusedError):
+                    await link.call(
+                        clear_tx_profile(live.key.connector_id),
+                        priority=Priority.BACKGROUND,
+                        timeout_s=STEP_TIMEOUT_S,
+                    )
 
     async def _change(self, link: StationLink, key: str, value: str) -> bool:
         try:

@@ -72,11 +72,17 @@ class ControlLoop:
         """One cycle: plan, send, show."""
         began = time.perf_counter()
         plan = self._plan()
+        self._watch_obedience()
         self._sender.send(plan.changes, self._lease_s)
         self.cycles += 1
         self.last_cycle_s = self._clock.monotonic_s()
         spent_ms = (time.perf_counter() - began) * 1000
         self._live.publish(self._painter.paint(self._configuration.current, plan, spent_ms))
+
+    def _watch_obedience(self) -> None:
+        now_s = self._clock.monotonic_s()
+        for live in self._registry.connectors():
+            live.obeys = not self._planner.ceilings.disobeys(live.key, now_s)
 
     def _plan(self) -> Plan:
         state = snapshot(self._registry, self._meters.readings(), self._clock.monotonic_s())

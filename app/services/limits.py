@@ -102,14 +102,12 @@ class LimitSender:
         status = await self._ask(station, live, change, lease_s)
         now_s = self._clock.monotonic_s()
         if status is ChargingProfileStatus.ACCEPTED:
-            live.refusals = 0
             ceilings.accepted(change.key, number, now_s)
             if change.is_decrease:
                 await self._remember([change], lease_s)
         elif status is None:
             ceilings.unanswered(change.key, number, now_s)
         else:
-            live.refusals += 1
             ceilings.refused(change.key, number, now_s)
             self._change_unit(station)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from app.domain.badge import normalised_id_tag
+from app.domain.circuit import CircuitTree
 from app.domain.limits import Allocation, Reason, ReasonCode
 from app.domain.station import ConnectorKey, ConnectorStatus
 from app.domain.units import ZERO, PhaseCurrents
@@ -55,6 +56,7 @@ class Painter:
         self._authorization = authorization
         self._clock = clock
         self._alarms = AlarmBoard(clock)
+        self._circuit_views: tuple[CircuitView, ...] = ()
         self._cycle = 0
 
     def paint(self, configuration: SiteConfiguration, plan: Plan, cycle_ms: float) -> SiteView:
@@ -62,7 +64,9 @@ class Painter:
         self._cycle += 1
         now_s = self._clock.monotonic_s()
         allocations = {allocation.key: allocation for allocation in plan.allocations}
-        circuits = self._circuits(configuration, plan)
+        if plan.balances:
+            self._circuit_views = self._circuits(configuration, plan)
+        circuits = self._circuit_views or _unmeasured(configuration)
         names = {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
         connectors = tuple(
             self._connector(station, live, allocations.get(live.key), names, now_s)
@@ -226,6 +230,30 @@ def _site_currents(live: ConnectorLive) -> PhaseCurrents:
     else:
         conductors = PhaseCurrents.of(value or 0 for value in sample.current_ma)
     return live.connector.rotation.to_site(conductors)
+
+
+def _unmeasured(configuration: SiteConfiguration) -> tuple[CircuitView, ...]:
+    """The circuits before the first account of them: limits, and nothing known to flow."""
+    tree = CircuitTree(configuration.circuits)
+    return tuple(
+        CircuitView(
+            circuit_id=circuit.circuit_id,
+            name=circuit.name,
+            parent_id=circuit.parent_id,
+            depth=tree.depth(circuit.circuit_id),
+            limit=circuit.limit,
+            total=ZERO,
+            charging=ZERO,
+            building=ZERO,
+            ceilings=ZERO,
+            metered=False,
+            placement=None,
+            age_s=None,
+            stale=False,
+            binding_phases=(),
+        )
+        for circuit in tree
+    )
 
 
 def _flows(balance: CircuitBalance) -> tuple[PhaseCurrents, PhaseCurrents]:

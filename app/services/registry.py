@@ -54,7 +54,6 @@ class ConnectorLive:
         "error_code",
         "key",
         "obeys",
-        "refusals",
         "register",
         "sample",
         "status",
@@ -73,15 +72,12 @@ class ConnectorLive:
         self._energy_sample: ConnectorSample | None = None
         self.obeys = True
         self.register = IntervalRegister()
-        self.refusals = 0
-        """Limits refused in a row by the station."""
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
         """A transaction runs from now on."""
         self.transaction = transaction
         self.authorized = authorized
         self.arrived_s = now_s
-        self.refusals = 0
         self.register.restart(float(transaction.meter_start_wh))
 
     def end(self) -> None:

@@ -11,10 +11,6 @@ from app.services.registry import ConnectorLive, Registry, StationLive
 DEFAULT_SAMPLE_INTERVAL_S = 30.0
 """Assumed of a station that refused to be told an interval (stations.md: 30 s seen)."""
 
-REFUSALS_BEFORE_UNCONTROLLABLE = 4
-"""Limits refused in a row after which a station counts as not following limits: both units of
-measure have then been tried twice."""
-
 
 def snapshot(
     registry: Registry, readings: Mapping[str, MeterReading | None], now_s: float
@@ -42,7 +38,6 @@ def _connector(station: StationLive, live: ConnectorLive) -> ConnectorState:
         arrived_s=live.arrived_s,
         cap_ma=None if live.authorized or transaction is None else 0,
         weight=station.station.weight,
-        controllable=live.refusals < REFUSALS_BEFORE_UNCONTROLLABLE,
         sample=live.energy_sample(),
         sample_interval_s=DEFAULT_SAMPLE_INTERVAL_S if interval_s is None else interval_s,
     )

@@ -34,6 +34,7 @@ DEFAULT_ANSWERS: dict[str, Answer] = {
     "GetConfiguration": {"configurationKey": [], "unknownKey": []},
     "ChangeConfiguration": {"status": "Accepted"},
     "SetChargingProfile": {"status": "Accepted"},
+    "ClearChargingProfile": {"status": "Unknown"},
     "TriggerMessage": {"status": "Accepted"},
     "RemoteStartTransaction": {"status": "Accepted"},
     "RemoteStopTransaction": {"status": "Accepted"},

@@ -244,3 +244,4 @@ async def test_a_fault_in_planning_never_raises_a_limit(
     latest = site.manager.live.latest
     assert latest is not None
     assert latest.cycle >= 3
+    assert latest.supply.limit.l1 == 50_000
