@@ -10,7 +10,7 @@ from tests.support.adversary import Adversary
 SEEDS = st.integers(0, 2**32 - 1)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(seed=SEEDS)
 def test_a_constant_background_never_meets_an_overload(seed: int) -> None:
     site = Adversary(seed, losses=False, steps=False)
@@ -20,7 +20,7 @@ def test_a_constant_background_never_meets_an_overload(seed: int) -> None:
             assert max(site.truth(circuit)) <= limit, (circuit, site.now_s)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(seed=SEEDS)
 def test_lost_late_and_reordered_answers_cause_no_overload(seed: int) -> None:
     site = Adversary(seed, losses=True, steps=False)
@@ -30,7 +30,7 @@ def test_lost_late_and_reordered_answers_cause_no_overload(seed: int) -> None:
             assert max(site.truth(circuit)) <= limit, (circuit, site.now_s)
 
 
-@settings(max_examples=60)
+@settings(max_examples=40)
 @given(seed=SEEDS)
 def test_an_overload_ends_within_15_s_of_the_step_that_made_it(seed: int) -> None:
     site = Adversary(seed, losses=False, steps=True)
