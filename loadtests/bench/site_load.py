@@ -8,7 +8,6 @@ import sys
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import IO
 
 from loadtests.bench.process import running
 from loadtests.bench.product import free_port, manager
@@ -20,12 +19,13 @@ RUN_S = 300.0  # the simulators end by themselves, whatever happens here
 ALL_CONNECTED = f"{STATIONS} of {STATIONS} stations connected"
 
 
-def _wait_for(text: str, lines: IO[str]) -> None:
-    for line in lines:
+def _wait_for(text: str, process: subprocess.Popen[str]) -> None:
+    assert process.stdout is not None
+    for line in process.stdout:
         if text in line:
             print(f"  {line.strip()}", flush=True)
             return
-    raise RuntimeError(f"the simulators ended and never said: {text}")
+    raise RuntimeError(f"the simulators ended ({process.wait()}) and never said: {text}")
 
 
 def measure(logs: Path) -> Mapping[str, float]:
@@ -39,8 +39,7 @@ def measure(logs: Path) -> Mapping[str, float]:
         command = ["-m", "simulators", "run", SCENARIO, "--meter-port", meter_port]
         command += ["--seconds", str(RUN_S), "--ocpp-url", f"ws://127.0.0.1:{port}/ocpp"]
         with running(command, logs / "simulators.log") as simulators:
-            assert simulators.stdout is not None
-            _wait_for(ALL_CONNECTED, simulators.stdout)
+            _wait_for(ALL_CONNECTED, simulators)
             start_s, before_s = time.monotonic(), usage.cpu_s()
             time.sleep(MEASURED_S)
             cpu_s = usage.cpu_s() - before_s
