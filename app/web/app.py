@@ -50,7 +50,7 @@ def create_app(services: Services) -> Starlette:
     assets = Assets()
     pages = Pages(assets)
     web = Web(services, pages, LiveBoards(pages))
-    return Starlette(
+    app = Starlette(
         routes=_routes(web, assets),
         middleware=[
             Middleware(SecurityHeaders),
@@ -59,6 +59,8 @@ def create_app(services: Services) -> Starlette:
         exception_handlers={HTTPException: _http_error(web), Exception: _server_error(web)},
         max_body_size=BODY_MOST,
     )
+    app.router.redirect_slashes = False  # an address has one spelling
+    return app
 
 
 def _routes(web: Web, assets: Assets) -> list[Route]:
