@@ -50,10 +50,13 @@ class AllocationProblem(msgspec.Struct, frozen=True):
 
 
 class Grants(msgspec.Struct, frozen=True):
-    """Per participant: ``granted_ma``, and the slot that ``binding`` it or ``OWN_CAP``."""
+    """Per participant ``granted_ma`` and ``binding`` (the slot, or ``OWN_CAP``); ``room`` is what
+    is left per slot.
+    """
 
     granted_ma: list[int]
     binding: list[int]
+    room: list[int]
 
 
 def allocate(problem: AllocationProblem) -> Grants:
@@ -69,7 +72,7 @@ def allocate(problem: AllocationProblem) -> Grants:
     order = sorted(range(len(participants)), key=lambda i: participants[i].priority)
     for _, members in groupby(order, key=lambda i: participants[i].priority):
         _serve_class(participants, list(members), room, grants, binding)
-    return Grants(grants, binding)
+    return Grants(grants, binding, room)
 
 
 def _serve_class(

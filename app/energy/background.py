@@ -121,9 +121,10 @@ class CircuitMeter:
         )
         self._doubtful = reading is not None and not good
         age_s = now_s - (self._good.at_s if self._good is not None else self._started_s)
+        patience_s = settings.start_grace_s if self._good is None else settings.stale_static_s
         if age_s > settings.stale_freeze_s or self._doubtful:
             self._streak = 0
-        if age_s > settings.stale_static_s and not self._lost:
+        if age_s > patience_s and not self._lost:
             self._lost = True
             self._plan = None
             self._history.clear()

@@ -243,7 +243,7 @@ class Ceilings:
         """After a restart of the manager: the last limit on record of an open transaction.
 
         It counts as sent and unanswered on top of the fallback: the ceiling is the greater. It is
-        what was asked for, until something else is.
+        what was asked for, until something else is; a draw above the fallback proves it.
         """
         entry = self._entries.get(key)
         if entry is None:
@@ -307,9 +307,8 @@ class Ceilings:
         if not entry.controllable and entry.car_present:
             return rating
         value = entry.base(now_s, settings.lease_grace_s)
-        if entry.settling:
-            entry.settling = [one for one in entry.settling if one[1] > now_s]
-            for settling_ma, _ in entry.settling:
+        for settling_ma, until_s in entry.settling:
+            if until_s > now_s:
                 value = max(value, settling_ma)
         if entry.over_ma is not None:
             value = max(value, entry.over_ma)
@@ -437,8 +436,10 @@ class Ceilings:
         settings = self._settings
         measured_s = sample.at_s - settings.sample_delay_s
         entry.trail = [one for one in entry.trail if one[1] > measured_s - settings.follow_s]
+        entry.settling = [one for one in entry.settling if one[1] > measured_s]
         if entry.confirmed_ma is None and entry.fallback_ma is None:
             return
+        self._recognise(entry, sample)
         limit = entry.base(sample.at_s, settings.lease_grace_s)
         complies = sample.high.peak() <= limit + settings.comply_tolerance_ma
         # A car that was told to rise a moment ago may be low only because it is still rising.
@@ -448,13 +449,25 @@ class Ceilings:
             and measured_s >= entry.raised_s + settings.follow_s
         ):
             entry.settling = []
-        excess = max(settings.violation_ma, round(limit * settings.violation_share))
-        if measured_s < entry.confirmed_s + settings.follow_s:
-            return
-        if sample.low.peak() > limit + excess:
-            entry.over_ma = sample.high.peak() + settings.violation_reserve_ma
-            if entry.over_since_s is None:
-                entry.over_since_s = sample.at_s
-        else:
+        most = max([limit, *(value for value, _ in entry.settling)])
+        excess = max(settings.violation_ma, round(most * settings.violation_share))
+        if sample.low.peak() <= most + excess:
             entry.over_ma = None
             entry.over_since_s = None
+            return
+        entry.over_ma = sample.high.peak() + settings.violation_reserve_ma
+        if entry.over_since_s is None:
+            entry.over_since_s = sample.at_s
+
+    def _recognise(self, entry: _Entry, sample: ConnectorSample) -> None:
+        """A draw above the fallback proves that the station holds the limit on record."""
+        if entry.confirmed_ma is not None or not entry.sent or entry.sent[0].sent_s != -inf:
+            return
+        if sample.low.peak() > entry.without_limit() + self._settings.violation_ma:
+            restored = entry.sent.pop(0)
+            entry.confirmed_ma = restored.limit_ma
+            entry.confirmed_number = restored.number
+            entry.lease_until_s = restored.lease_until_s
+            # It was in force all along: nothing lower has to settle.
+            entry.trail = [(restored.limit_ma, inf)]
+            entry.trail += [(sent.limit_ma, inf) for sent in entry.sent]

@@ -9,6 +9,8 @@ sample, and 0 when the sample is old or the station is away. ``high`` is the cei
 
 from __future__ import annotations
 
+from collections import deque
+
 import msgspec
 
 from app.domain.station import ConnectorKey
@@ -35,12 +37,13 @@ class Draw(msgspec.Struct, frozen=True):
 
 
 class _Memory:
-    __slots__ = ("fell_s", "held", "known_s", "latest", "settled")
+    __slots__ = ("fell_s", "held", "known_s", "pending", "settled")
 
     def __init__(self, ceiling: Triple, now_s: float) -> None:
         self.held = ceiling
         self.fell_s: float | None = None
-        self.latest: ConnectorSample | None = None
+        # Samples newer than the meter, oldest first, and the last one that is not.
+        self.pending: deque[ConnectorSample] = deque()
         self.settled: ConnectorSample | None = None
         self.known_s = now_s
 
@@ -69,19 +72,26 @@ class DrawEstimator:
         if memory is None:
             memory = self._memory[node.key] = _Memory(ceiling, now_s)
         held = self._hold(memory, ceiling, now_s)
-        sample = ceilings.sample(node.key)
-        if sample is None:
-            memory.latest = memory.settled = None
-        elif memory.latest is None or sample.at_s > memory.latest.at_s:
-            memory.latest = sample
-        if memory.latest is not None and meter_s >= memory.latest.at_s + settings.meter_delay_s:
-            memory.settled = memory.latest
-        if state is None or not state.online or memory.latest is None:
+        latest = ceilings.sample(node.key)
+        self._collect(memory, latest, meter_s)
+        if state is None or not state.online or latest is None:
             return self._unknown(memory, ceiling, held, now_s)
-        if now_s - memory.latest.at_s > settings.sample_ages * state.sample_interval_s:
+        if now_s - latest.at_s > settings.sample_ages * state.sample_interval_s:
             return self._unknown(memory, ceiling, held, now_s)
         memory.known_s = now_s
-        return self._known(node, memory, memory.latest, ceilings, ceiling, ceiling_ma, now_s)
+        return self._known(node, memory, latest, ceilings, ceiling, ceiling_ma, now_s)
+
+    def _collect(self, memory: _Memory, latest: ConnectorSample | None, meter_s: float) -> None:
+        pending = memory.pending
+        if latest is None:
+            memory.settled = None
+            pending.clear()
+            return
+        newest = pending[-1] if pending else memory.settled
+        if newest is None or latest.at_s > newest.at_s:
+            pending.append(latest)
+        while pending and pending[0].at_s + self._settings.meter_delay_s <= meter_s:
+            memory.settled = pending.popleft()
 
     def _hold(self, memory: _Memory, ceiling: Triple, now_s: float) -> Triple:
         if ceiling == memory.held:
@@ -116,18 +126,20 @@ class DrawEstimator:
         settings = self._settings
         held = memory.held
         bound = ceiling_ma
-        if not ceilings.disobeys(node.key, now_s):
+        if not ceilings.exceeds(node.key):
             low_water = ceilings.low_water(node.key, now_s)
             bound = ceiling_ma if low_water is None else min(low_water, ceiling_ma)
         low = NOTHING
         if memory.settled is not None:
-            low = _least(held, self._low(node, memory.settled, latest, bound))
+            low = self._low(node, memory.settled, bound)
+            for sample in memory.pending:
+                low = _least(low, self._low(node, sample, bound))
+            low = _least(held, low)
         measured_s = latest.at_s - settings.sample_delay_s
         changed_s = ceilings.changed_s(node.key)
         followed = measured_s >= changed_s + settings.follow_s
         awaited = not followed and now_s - changed_s < settings.unknown_patience_s
-        aligned = memory.settled is latest
-        likely = held if awaited or not aligned else low
+        likely = held if awaited or memory.pending else low
         tight = held
         if measured_s >= ceilings.raised_s(node.key) + settings.follow_s:
             high = _on_site(node, tuple(latest.high), settings.comply_tolerance_ma)
@@ -135,12 +147,10 @@ class DrawEstimator:
         return Draw(ceiling, held, low, likely, tight)
 
     @staticmethod
-    def _low(
-        node: ConnectorNode, settled: ConnectorSample, latest: ConnectorSample, bound_ma: int
-    ) -> Triple:
+    def _low(node: ConnectorNode, sample: ConnectorSample, bound_ma: int) -> Triple:
         values = [0, 0, 0]
         for conductor, phase in enumerate(node.conductors):
-            values[phase] = min(settled.low[conductor], latest.low[conductor], bound_ma)
+            values[phase] = min(sample.low[conductor], bound_ma)
         return (values[0], values[1], values[2])
 
 

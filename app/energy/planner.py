@@ -315,7 +315,12 @@ class Planner:
             )
         grants = allocate(AllocationProblem(headroom, participants))
         for view in by_key.values():
+            # Those not in the order rest after a pause, or would have to wait anyway.
+            slots = self.model.slots(view.node.index, view.phases)
+            least = min(slots, key=grants.room.__getitem__)
             view.reason = Reason(ReasonCode.HOLDING)
+            if grants.room[least] < view.node.min_ma:
+                view.reason = explain.of_slot(self.model, sources, least, 0)
         for one, granted, binding in zip(order, grants.granted_ma, grants.binding, strict=True):
             view = by_key[one.key]
             view.target_ma = granted

@@ -105,6 +105,9 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """A reading older than this counts for nothing: the static budget applies. Three polls in a row
     were lost by then; together with the cars' time to follow, a load that comes on unseen is
     answered within the 8 s that a seen one is."""
+    start_grace_s: float = 15.0
+    """A meter that has not answered since the start is waited for this long; till then what is in
+    force stays, and nothing is added."""
     recovery_readings: int = 3
     """Good readings in a row before a lost meter is trusted again."""
     count_export: bool = False
