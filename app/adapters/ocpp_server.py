@@ -21,6 +21,7 @@ from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
 from app.ocpp16.session import SessionLimits
 from app.services.ports import Clock, StationHandler
@@ -82,15 +83,12 @@ class OcppListener:
         self._tls = tls
         self._generation = 0
         self._connections: dict[str, StationConnection] = {}
-        self._server: uvicorn.Server | None = None
-        self._socket: socket.socket | None = None
+        self._listener = UvicornListener()
 
     @property
     def port(self) -> int:
         """The port listened on."""
-        if self._socket is None:
-            raise RuntimeError("the listener is not started")
-        return int(self._socket.getsockname()[1])
+        return self._listener.port
 
     @property
     def connections(self) -> Mapping[str, StationConnection]:
@@ -114,29 +112,16 @@ class OcppListener:
             proxy_headers=False,
             access_log=False,
             log_config=None,
+            backlog=settings.backlog,
             timeout_graceful_shutdown=settings.shutdown_s,
             ssl_context_factory=None if tls is None else (lambda _config, _default: tls),
         )
-        config.load()
-        listening = _listening_socket(settings)
-        server = uvicorn.Server(config)
-        server.lifespan = config.lifespan_class(config)
-        try:
-            # Not serve(): that one would take over the process's signals.
-            await server.startup(sockets=[listening])
-        except BaseException:
-            listening.close()
-            raise
-        self._server, self._socket = server, listening
+        await self._listener.start(config, _station_socket(settings))
         log.info("stations connect to port %d", self.port)
 
     async def stop(self) -> None:
         """Closes the port and every connection (1012, service restart). No-op when not started."""
-        server, listening = self._server, self._socket
-        if server is None or listening is None:
-            return
-        self._server = self._socket = None
-        await server.shutdown(sockets=[listening])
+        await self._listener.stop()
 
     # ------------------------------------------------------------------ ASGI
 
@@ -300,20 +285,11 @@ def _address(scope: Mapping[str, Any]) -> str:
     return "" if client is None else str(client[0])
 
 
-def _listening_socket(settings: OcppSettings) -> socket.socket:
+def _station_socket(settings: OcppSettings) -> socket.socket:
     """A bound socket whose connections notice a peer that has vanished with data under way."""
-    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
-    listening = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        if settings.ping_timeout_s is not None:
-            # Accepted sockets inherit it; without, a dead peer keeps its buffers for 15 minutes.
-            timeout_ms = int(settings.ping_timeout_s * 1000)
-            listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
-        listening.bind((settings.host, settings.port))
-        listening.listen(settings.backlog)
-        listening.setblocking(False)
-    except BaseException:
-        listening.close()
-        raise
+    listening = bound_socket(settings.host, settings.port)
+    if settings.ping_timeout_s is not None:
+        # Accepted sockets inherit it; without, a dead peer keeps its buffers for 15 minutes.
+        timeout_ms = int(settings.ping_timeout_s * 1000)
+        listening.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, timeout_ms)
     return listening

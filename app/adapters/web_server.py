@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import logging
-import socket
 import ssl
 
 import uvicorn
 from starlette.types import ASGIApp
+
+from app.adapters.listening import UvicornListener, bound_socket
 
 log = logging.getLogger(__name__)
 
@@ -26,15 +27,12 @@ class WebListener:
         self._host = host
         self._port = port
         self._tls = tls
-        self._server: uvicorn.Server | None = None
-        self._socket: socket.socket | None = None
+        self._listener = UvicornListener()
 
     @property
     def port(self) -> int:
         """The port listened on."""
-        if self._socket is None:
-            raise RuntimeError("the listener is not started")
-        return int(self._socket.getsockname()[1])
+        return self._listener.port
 
     async def start(self) -> None:
         """Listens. Raises ``OSError`` when the port is taken."""
@@ -52,27 +50,9 @@ class WebListener:
             timeout_graceful_shutdown=SHUTDOWN_S,
             ssl_context_factory=lambda _config, _default: self._tls,
         )
-        config.load()
-        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
-        listening = socket.socket(family, socket.SOCK_STREAM)
-        try:
-            listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listening.bind((self._host, self._port))
-            listening.listen(128)
-            listening.setblocking(False)
-            server = uvicorn.Server(config)
-            server.lifespan = config.lifespan_class(config)
-            await server.startup(sockets=[listening])
-        except BaseException:
-            listening.close()
-            raise
-        self._server, self._socket = server, listening
+        await self._listener.start(config, bound_socket(self._host, self._port))
         log.info("pages on port %d", self.port)
 
     async def stop(self) -> None:
         """Ends open requests and live streams, then closes the port. No-op when not started."""
-        server, listening = self._server, self._socket
-        if server is None or listening is None:
-            return
-        self._server = self._socket = None
-        await server.shutdown(sockets=[listening])
+        await self._listener.stop()
