@@ -48,7 +48,8 @@ bench: setup ## Performance figures against reference servers -> build/bench.jso
 
 rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> build/rehearsal/
 	@mkdir -p build/rehearsal
-	$(PY) -m simulators.rehearsal "$(or $(SCENARIO),basement-100)"
+	$(PY) -m simulators.rehearsal "$(or $(SCENARIO),basement-100)" \
+	    $(if $(STATIONS),--stations "$(STATIONS)") $(if $(METER),--meter "$(METER)")
 
 locales: setup ## Bring the catalogues of texts to translate up to date
 	$(PY) -m tests.support.catalogues update $(LOCALES) $(LANGUAGES)

@@ -326,6 +326,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("scenario", choices=scenario_names())
     parser.add_argument("--seed", type=int, default=1, help="another seed, other cars")
     parser.add_argument("--stations", type=int, help="another number of stations")
+    parser.add_argument("--meter", help="another meter, by its reference")
     parser.add_argument("--hours", type=float, help="play only the first hours")
     parser.add_argument("--verbose", action="store_true", help="show the manager's log")
     options = parser.parse_args(arguments)
@@ -335,7 +336,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         scenario = msgspec.structs.replace(
             scenario, duration_s=min(scenario.duration_s, options.hours * 3600)
         )
-    plan = make_plan(scenario, seed=options.seed, stations=options.stations)
+    try:
+        plan = make_plan(
+            scenario, seed=options.seed, stations=options.stations, meter_model=options.meter
+        )
+    except ValueError as error:
+        parser.error(str(error))
     BUILD.mkdir(parents=True, exist_ok=True)
     began, began_cpu = time.monotonic(), time.process_time()
     with tempfile.TemporaryDirectory(prefix=f"{scenario.name}-", dir=BUILD) as folder:

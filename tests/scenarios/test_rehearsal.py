@@ -41,6 +41,14 @@ def test_four_stations_share_a_small_supply(tmp_path: Path) -> None:
     assert report["energy_error_ratio"] < 0.05
 
 
+@pytest.mark.parametrize("meter", ["Nemo D4-Le", "Nemo 96HD+", "F4N200", "Conto D4-Pd"])
+def test_the_loop_closes_over_each_proven_meter(tmp_path: Path, meter: str) -> None:
+    """What the manager reads of each make is what flows: else the oracle would see overloads."""
+    report = rehearsed(load_scenario("small-4"), tmp_path, meter_model=meter)
+    check_safe(report)
+    assert report["capacity_used_ratio"] > 0.8
+
+
 def test_a_rehearsal_is_repeatable(tmp_path: Path) -> None:
     scenario = short("small-4", 120)
     first = rehearsed(scenario, tmp_path / "a")
