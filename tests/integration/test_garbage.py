@@ -163,9 +163,9 @@ async def test_many_callers_that_say_nothing(manager: RunningManager) -> None:
 
 
 def test_the_database_of_a_garbage_day_is_sound(manager: RunningManager, tmp_path: Path) -> None:
-
     copy = tmp_path / "copy.sqlite3"
-    with sqlite3.connect(f"file:{manager.database}?mode=ro", uri=True) as source:
+    address = f"file:{manager.database}?mode=ro"
+    with contextlib.closing(sqlite3.connect(address, uri=True)) as source:
         source.execute("VACUUM INTO ?", (str(copy),))
-    with sqlite3.connect(copy) as check:
+    with contextlib.closing(sqlite3.connect(copy)) as check:
         assert check.execute("PRAGMA integrity_check").fetchone() == ("ok",)
