@@ -71,13 +71,6 @@ class Admission:
         ranked.sort(key=lambda pair: pair[0])
         return [candidate for _, candidate in ranked]
 
-    def resting(self, key: ConnectorKey, now_s: float) -> bool:
-        """Whether the session was paused so recently that it stays paused."""
-        session = self._sessions.get(key)
-        if session is None or session.off_s is None:
-            return False
-        return now_s - session.off_s < self._settings.min_off_s
-
     @staticmethod
     def _note(session: _Session, candidate: Candidate, now_s: float) -> None:
         if candidate.held_ma >= candidate.floor_ma:

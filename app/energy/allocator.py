@@ -22,7 +22,7 @@ OWN_CAP = -1
 """Binding marker: the participant's own cap, not a slot."""
 
 _EPSILON = 1e-6
-_SLOT, _CAP = 0, 1
+_CAP, _SLOT = 0, 1  # At the same level a cap comes first: it is what binds.
 
 
 class Participant(msgspec.Struct, frozen=True):
@@ -202,7 +202,8 @@ def _hand_out_leftovers(
         step = min(one.step_ma, caps[i] - grants[i])
         least = min(one.slots, key=room.__getitem__)
         if room[least] < step:
-            binding[i] = least
+            if binding[i] == OWN_CAP or room[binding[i]] >= step:
+                binding[i] = least
             continue
         for slot in one.slots:
             room[slot] -= step

@@ -174,7 +174,7 @@ class Ceilings:
         entry.failures = 0
         entry.failed_s = -inf
         self._settle(entry, was, now_s)
-        self._close_trail(entry, now_s)
+        self._close_trail(entry, found.limit_ma, now_s)
 
     def refused(self, key: ConnectorKey, number: int, now_s: float) -> None:
         """The station said no to message ``number``: it never came into force."""
@@ -422,11 +422,9 @@ class Ceilings:
             entry.settling.append((was_ma, now_s + self._settings.follow_s))
 
     @staticmethod
-    def _close_trail(entry: _Entry, now_s: float) -> None:
+    def _close_trail(entry: _Entry, confirmed_ma: int, now_s: float) -> None:
         """What is no longer possible is still followed for a while: it keeps its end."""
-        possible = {sent.limit_ma for sent in entry.sent}
-        if entry.confirmed_ma is not None:
-            possible.add(entry.confirmed_ma)
+        possible = {confirmed_ma, *(sent.limit_ma for sent in entry.sent)}
         trail = [(value, end) for value, end in entry.trail if end != inf]
         trail += [(value, now_s) for value, end in entry.trail if end == inf]
         entry.trail = [one for one in trail if one[0] not in possible]

@@ -149,6 +149,7 @@ class DemandTracker:
         session.asleep_since_s = None
         session.low_since_s = None
         session.suspended_since_s = None
+        session.probed_s = now_s
         if session.offered_since_s is not None:
             session.offered_since_s = now_s
         session.demand_ma = max(node.min_ma, self._settings.keep_warm_ma)

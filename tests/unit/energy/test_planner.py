@@ -150,6 +150,15 @@ def test_a_session_whose_limit_is_unknown_is_told_one_at_once() -> None:
     assert [(c.limit_ma, c.is_decrease) for c in plan.changes] == [(20_000, True)]
 
 
+def test_a_limit_nobody_knows_is_shown_as_such() -> None:
+    desk = Desk.of([circuit(limit=20)], [station("A")])
+    desk.planner.ceilings.fallback_lost(key("A"))
+    desk.answer = "refused"
+    desk.plug("A")
+    desk.run(2, follow=False)
+    assert (desk.amps("A"), desk.why("A")) == (32, "unknown")
+
+
 def test_an_offline_station_keeps_its_reservation() -> None:
     desk = Desk.of([circuit(limit=40)], [station("A"), station("B")])
     desk.plug("A", "B")
