@@ -111,7 +111,7 @@ function restart() {
 
 async function poll() {
   try {
-    await window.htmx.ajax("GET", `${source.getAttribute("hx-sse:connect")}?once`, {
+    await window.htmx.ajax("GET", `${source.dataset.stream}?once`, {
       source,
       swap: "none",
     });
@@ -200,8 +200,15 @@ if (source) {
     if (points) mark();
   });
   document.addEventListener("visibilitychange", visible);
-  setInterval(tick, 1000);
-  tick();
+  // htmx looks through the page in a timer of its own, which may fire before its SSE extension has
+  // arrived; the element then stays dead for ever. So it is made a stream here, when both are here
+  // and that timer, set before this one, has passed.
+  setTimeout(() => {
+    source.setAttribute("hx-sse:connect", source.dataset.stream);
+    window.htmx.process(source);
+    setInterval(tick, 1000);
+    tick();
+  });
 }
 
 document.getElementById("summary")?.focus();
