@@ -114,7 +114,7 @@ def tile(
         f'<li id="{tile_id(connector.key)}" class="{classes}" data-s="{connector.state}">'
         f'<a href="/stations/{quoted(connector.key.station_id)}">'
         f'<b class="n">{escaped(connector.station_name)}</b>'
-        f'<span class="p">{escaped(connector.place)}</span>'
+        f'<span class="p"><bdi>{escaped(connector.place)}</bdi></span>'
         f'<span class="s"><svg class="i"><use href="#i-{words.icon}"/></svg>{escaped(state)}</span>'
         f"{_figures(connector, language, circuits)}"
         f'<span class="e">{" · ".join(energy)}</span></a></li>'

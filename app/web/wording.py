@@ -92,11 +92,11 @@ REASONS: Mapping[ReasonCode, ReasonWords] = {
         N_("%(limit)s: the most that the connector, its cable or its station carries"),
     ),
     ReasonCode.CIRCUIT: ReasonWords(
-        N_("share of %(circuit)s · %(phase)s"),
+        N_("%(phase)s shared · %(circuit)s"),
         N_("%(limit)s: equal share of the circuit %(circuit)s, phase %(phase)s is full"),
     ),
     ReasonCode.WAITING: ReasonWords(
-        N_("%(circuit)s full · %(phase)s"),
+        N_("%(phase)s full · %(circuit)s"),
         N_(
             "Paused: on the circuit %(circuit)s, phase %(phase)s has less left than the 6 A"
             " a car needs; it resumes by itself"
@@ -174,11 +174,9 @@ CONFIDENCES: Mapping[str, str] = {
 
 HEALTH_CHECKS: Mapping[str, str] = {
     "storage": N_("Storage"),
-    "control": N_("Control cycle"),
-    "stations": N_("Stations' port"),
-    "meter": N_("Meter"),
+    "control-cycle": N_("Control cycle"),
+    "stations": N_("Stations"),
     "meters": N_("Meters"),
-    "clock": N_("Clock"),
 }
 
 

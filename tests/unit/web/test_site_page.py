@@ -77,7 +77,7 @@ def test_a_charging_tile_tells_amps_limit_reason_energy_and_badge(site: SiteView
         badge_label="Claire <Martin>",
     )
     text = plain(shown)
-    for part in ("En charge", "15,8", "/16 A", "part de Allée A · L2", "12,4 kWh", "<Martin>"):
+    for part in ("En charge", "15,8", "/16 A", "L2 partagée · Allée A", "12,4 kWh", "<Martin>"):
         assert part in text
 
 
@@ -303,7 +303,7 @@ def test_a_renamed_circuit_is_renamed_in_the_reasons() -> None:
         for item in site.circuits
     )
     board.show(msgspec.structs.replace(site, circuits=circuits))
-    assert "part de Rangée A" in board.since(site.cycle - 1)
+    assert "L1 partagée · Rangée A" in board.since(site.cycle - 1)
 
 
 def test_a_site_without_circuits_still_shows_its_tiles(site: SiteView) -> None:

@@ -45,7 +45,7 @@ def test_the_reason_is_a_sentence_with_limit_circuit_and_phase() -> None:
     assert sentence.replace("\u202f", " ").replace("\xa0", " ") == (
         "16 A : part égale du circuit Parking -1, phase L2 saturée"
     )
-    assert wording.reason_short(reason, FRENCH, names) == "part de Parking -1 · L2"
+    assert wording.reason_short(reason, FRENCH, names) == "L2 partagée · Parking -1"
 
 
 @pytest.mark.parametrize("code", ReasonCode)
