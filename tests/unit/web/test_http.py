@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
 import gzip
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from app.domain.errors import StorageError
+from app.services.ports import TracePoint
+from app.web.api.trace import MOST_POINTS, thinned
 from app.web.assets import STATIC, Assets
 from app.web.http import local_path
+from app.web.i18n import languages
+from app.web.live_pages import MOST_BOARDS, LiveBoards
+from app.web.rendering import Pages
+from app.web.security import SecurityHeaders
 from tests.support.html import parsed
 from tests.support.showroom import Showroom
 from tests.unit.web.conftest import Visitor
@@ -308,3 +317,109 @@ async def test_a_window_too_many_asks_for_the_blocks(owner: Visitor, view: str) 
 
 async def test_an_unknown_view_is_not_found(owner: Visitor) -> None:
     assert (await owner.raw("/live/nothing?once")).status_code == 404
+
+
+# ------------------------------------------------------------------ the live stream itself
+
+
+async def test_the_stream_is_served_as_events(owner: Visitor, room: Showroom) -> None:
+    """Through the application: the first event comes, then the visitor leaves."""
+    scope = owner.client.build_request("GET", "/live/site", headers={"Accept-Encoding": "identity"})
+    sent: list[Any] = []
+    left = asyncio.Event()
+
+    async def receive() -> Any:
+        await left.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+        if message["type"] == "http.response.body" and message["body"]:
+            left.set()
+
+    application = owner.client._transport.app  # type: ignore[attr-defined]
+    await asyncio.wait_for(
+        application(
+            {
+                "type": "http",
+                "asgi": {"version": "3.0"},
+                "http_version": "1.1",
+                "method": "GET",
+                "scheme": "https",
+                "path": "/live/site",
+                "raw_path": b"/live/site",
+                "query_string": b"",
+                "root_path": "",
+                "headers": [(name.lower(), value) for name, value in scope.headers.raw]
+                + [
+                    (
+                        b"cookie",
+                        "; ".join(f"{n}={v}" for n, v in owner.client.cookies.items()).encode(),
+                    )
+                ],
+                "client": ("127.0.0.1", 1),
+                "server": ("bornier.test", 443),
+            },
+            receive,
+            send,
+        ),
+        30,
+    )
+    headers = dict(sent[0]["headers"])
+    assert headers[b"content-type"].startswith(b"text/event-stream")
+    assert headers[b"cache-control"] == b"no-store"
+    first = sent[1]["body"].decode()
+    assert first.startswith("id: ")
+    assert 'id="tiles"' in first
+
+
+async def test_a_long_history_is_thinned_and_keeps_its_end() -> None:
+    start = datetime(2026, 11, 22, tzinfo=UTC)
+    points = [
+        TracePoint(start + timedelta(seconds=10 * n), 0, 0, 0, None, None, None)
+        for n in range(2 * MOST_POINTS + 1)
+    ]
+    thin = thinned(points)
+    assert len(thin) <= MOST_POINTS
+    assert thin[-1] is points[-1]
+    assert thinned(points[:3]) == points[:3]
+
+
+async def test_other_protocols_pass_untouched() -> None:
+    seen: list[str] = []
+
+    async def inner(scope: Any, receive: Any, send: Any) -> None:
+        seen.append(scope["type"])
+
+    async def nothing(*arguments: Any) -> Any:
+        return None
+
+    await SecurityHeaders(inner)({"type": "lifespan"}, nothing, nothing)
+    assert seen == ["lifespan"]
+
+
+async def test_when_sessions_cannot_be_read_the_error_is_still_told(
+    owner: Visitor, room: Showroom, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def damaged(token: str) -> Any:
+        raise StorageError("storage-damaged")
+
+    monkeypatch.setattr(room.services.access, "authenticate", damaged)
+    answer = await owner.raw("/stations")
+    assert answer.status_code == 500
+    assert parsed(answer.text).one("h1").text
+
+
+async def test_a_client_that_is_no_browser_may_send_a_form(visit: Callable[[], Visitor]) -> None:
+    answer = await visit().client.post("/theme", data={"theme": "dark", "next": "/sign-in"})
+    assert answer.status_code == 303
+
+
+async def test_boards_are_kept_within_bounds(room: Showroom) -> None:
+    boards = LiveBoards(Pages(Assets()))
+    language = languages()["fr"]
+    first = boards.board("station/0", language)
+    for number in range(MOST_BOARDS + 1):
+        boards.board(f"station/{number}", language)
+    assert boards.board("station/0", language) is not first
+    assert boards.board("site", language) is boards.board("site", language)
