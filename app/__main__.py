@@ -21,7 +21,31 @@ def main(arguments: list[str] | None = None) -> int:
     if not options.verbose:
         # One line for each connection of each station and browser says nothing that ours do not.
         logging.getLogger("uvicorn").setLevel(logging.WARNING)
-    return _serve(options)
+    if options.command == "serve":
+        return _serve(options)
+    return _maintain(options)
+
+
+def _maintain(options: argparse.Namespace) -> int:
+    from app import maintenance  # noqa: PLC0415  serve must not import it before its TLS policy
+
+    match options.command, getattr(options, "action", None):
+        case "backup", "create":
+            return maintenance.backup_create(
+                options.data, options.to, options.passphrase_file, options.keep
+            )
+        case "backup", "verify":
+            return maintenance.backup_verify(options.file, options.passphrase_file)
+        case "backup", "list":
+            return maintenance.backup_list(
+                options.folder or options.data / "backups", options.passphrase_file
+            )
+        case "user", _:
+            return maintenance.user_reset(options.name, options.data)
+        case "check", _:
+            return maintenance.check(options.data)
+        case _:
+            return maintenance.restore(options.file, options.data, options.passphrase_file)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -40,11 +64,18 @@ def _serve(options: argparse.Namespace) -> int:
     ensure_tls_policy(settings.data_dir)
     import uvloop  # noqa: PLC0415
 
+    from app.adapters.directory_lock import MANAGER_LOCK, lock  # noqa: PLC0415
     from app.domain.errors import BornierError  # noqa: PLC0415
     from app.main import serve  # noqa: PLC0415
 
     try:
-        with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
+        with (
+            lock(settings.data_dir, MANAGER_LOCK) as alone,
+            asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+        ):
+            if not alone:
+                sys.stderr.write(f"bornier: a manager is running on {settings.data_dir}\n")
+                return 2
             document = None if options.provision is None else options.provision.read_bytes()
             runner.run(serve(settings, document))
     except BornierError as error:
@@ -73,7 +104,66 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificate"
     )
+    _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
+    restore = commands.add_parser("restore", help="the same as backup restore")
+    _add_restore(restore)
+    user = commands.add_parser("user", help="accounts of the pages")
+    reset = user.add_subparsers(dest="action", required=True).add_parser(
+        "reset", help="give an account a new one-time secret and print it"
+    )
+    reset.add_argument("name", help="the account, for example admin")
+    _add_data(reset)
+    check = commands.add_parser(
+        "check", help="look at the data, the certificate and the disk; exit status 1 if wrong"
+    )
+    _add_data(check)
     return parser
+
+
+def _add_backup(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    create = actions.add_parser("create", help="make one; the manager may run meanwhile")
+    _add_data(create)
+    create.add_argument(
+        "--to", type=Path, help="directory or file to write (default: backups in the data)"
+    )
+    create.add_argument(
+        "--keep",
+        type=_count,
+        help="delete this machine's older backups beside it until so many remain",
+    )
+    verify = actions.add_parser("verify", help="read every byte of one")
+    verify.add_argument("file", type=Path)
+    show = actions.add_parser("list", help="name those of a directory")
+    show.add_argument("folder", type=Path, nargs="?", help="default: backups in the data")
+    _add_data(show)
+    for action in (create, verify, show):
+        _add_passphrase(action)
+    _add_restore(actions.add_parser("restore", help="put one in the place of the data"))
+
+
+def _add_restore(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("file", type=Path)
+    # No default: the data that are replaced shall be named.
+    parser.add_argument("--data", type=Path, required=True, help="data directory to replace")
+    _add_passphrase(parser)
+
+
+def _add_data(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--data", type=Path, default=Path("var"), help="data directory")
+
+
+def _add_passphrase(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--passphrase-file", type=Path, help="its first line; else asked for at the terminal"
+    )
+
+
+def _count(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError("at least 1")
+    return number
 
 
 if __name__ == "__main__":

@@ -1,0 +1,106 @@
+"""Looks at a data directory without changing it: may a manager start on it, is it sound?"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import msgspec
+from cryptography import x509
+from cryptography.hazmat.primitives import serialization
+
+from app.adapters.certificates import CERTIFICATE_FILE, KEY_FILE, RENEW_BEFORE
+from app.adapters.data_directory import (
+    DATABASE_FILE,
+    applied_steps,
+    check_integrity,
+    known_steps,
+)
+from app.adapters.directory_lock import MANAGER_LOCK, lock
+from app.adapters.storage.database import open_for_reading
+from app.adapters.storage.engine import InlineEngine
+from app.adapters.storage.samples import SampleBuffer
+from app.adapters.storage.site import SqliteSiteRepository
+from app.services.ports import SiteConfiguration
+
+FREE_LEAST_BYTES = 256 * 1024 * 1024
+"""Room for two weeks of a full site's measurements; a backup's copy of the database comes on top."""
+
+
+class Finding(msgspec.Struct, frozen=True):
+    """The answer to one question; ``key`` names its text."""
+
+    ok: bool
+    key: str
+    params: dict[str, object] = {}
+
+
+def look_at_directory(directory: Path) -> Finding:
+    """Can this process work in it, and is it closed to other accounts?"""
+    if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
+        return Finding(False, "check-directory-closed", {"path": directory})
+    if directory.stat().st_mode & 0o007 and (directory / KEY_FILE).exists():
+        key_mode = (directory / KEY_FILE).stat().st_mode & 0o777
+        if key_mode & 0o077:
+            return Finding(False, "check-key-open", {"path": directory / KEY_FILE})
+    with lock(directory, MANAGER_LOCK) as free:
+        return Finding(True, "check-manager-stopped" if free else "check-manager-runs")
+
+
+def look_at_database(directory: Path) -> Finding:
+    """Every page, index and reference. Raises ``StorageError`` when something is wrong."""
+    check_integrity(directory / DATABASE_FILE)
+    return Finding(True, "check-database-sound")
+
+
+def look_at_schema(directory: Path) -> Finding:
+    """Did this version, an earlier or a later one write the file? Raises ``StorageError``."""
+    applied = set(applied_steps(directory / DATABASE_FILE))
+    if applied - known_steps():
+        return Finding(False, "check-schema-newer")
+    if known_steps() - applied:
+        return Finding(True, "check-schema-older")
+    return Finding(True, "check-schema-current")
+
+
+def stored_site(directory: Path) -> SiteConfiguration | None:
+    """What the installer configured; the schema must be the present one."""
+    database = open_for_reading(directory / DATABASE_FILE)
+    engine = InlineEngine(database, SampleBuffer(1))
+    try:
+        return asyncio.run(SqliteSiteRepository(engine).load())
+    finally:
+        engine.abandon()
+
+
+def look_at_certificate(directory: Path, now_utc: datetime) -> Finding:
+    """The certificate of the pages. One that is absent is no fault: the next start makes it."""
+    path, key_path = directory / CERTIFICATE_FILE, directory / KEY_FILE
+    if not path.exists():
+        return Finding(True, "check-certificate-none")
+    try:
+        certificate = x509.load_pem_x509_certificate(path.read_bytes())
+        key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
+    except (OSError, ValueError) as error:
+        return Finding(False, "check-certificate-unreadable", {"cause": error})
+    if certificate.public_key() != key.public_key():
+        return Finding(False, "check-certificate-other-key")
+    until = certificate.not_valid_after_utc
+    days = (until - now_utc).days
+    if not certificate.not_valid_before_utc <= now_utc < until - RENEW_BEFORE:
+        return Finding(False, "check-certificate-expiring", {"until": f"{until:%Y-%m-%d}"})
+    return Finding(True, "check-certificate-valid", {"until": f"{until:%Y-%m-%d}", "days": days})
+
+
+def look_at_disk(directory: Path, least_bytes: int = FREE_LEAST_BYTES) -> Finding:
+    """Room to go on, and for a backup's copy of the database."""
+    free = shutil.disk_usage(directory).free
+    database = directory / DATABASE_FILE
+    needed = least_bytes + (database.stat().st_size if database.exists() else 0)
+    params: dict[str, object] = {"free": free >> 20, "needed": needed >> 20}
+    return Finding(
+        free >= needed, "check-disk-room" if free >= needed else "check-disk-low", params
+    )
