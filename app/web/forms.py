@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
-from typing import Any
 
 from app.domain.errors import InvalidInputError
 from app.domain.units import amperes_to_ma
+from app.energy.failsafe import Excess
 
 
 class Form:
@@ -18,8 +18,8 @@ class Form:
         self.errors: dict[str | None, str] = {}
         self.effect = ""
         self.remedy = ""
-        self.excesses: Sequence[Any] = ()
-        """The arithmetic of an unsafe configuration (``app.energy.failsafe.Excess``)."""
+        self.excesses: Sequence[tuple[str, Excess]] = ()
+        """The arithmetic of an unsafe configuration, by name of the circuit or station."""
 
     def __getitem__(self, name: str) -> str:
         """As typed, empty when absent."""

@@ -134,8 +134,20 @@ class Visit:
 
     def say(self, error: BornierError) -> str:
         """The error's text in the visitor's language."""
+        return MESSAGES.title(error.key, self._written(error), self.language)
+
+    def _written(self, error: BornierError) -> dict[str, str]:
+        """The error's parameters, written; circuits and stations by name, not by identifier."""
         params = filled(error.params, self.language, self.zone)
-        return MESSAGES.title(error.key, params, self.language)
+        if isinstance(error, UnsafeConfigurationError):
+            node = params.get("circuit", "")
+            params["circuit"] = self._names().get(node, node)
+        return params
+
+    def _names(self) -> dict[str, str]:
+        configuration = self.services.circuits.configuration()
+        names = {station.station_id: station.name for station in configuration.stations}
+        return names | {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
 
     def say_key(self, key: str) -> str:
         """The text of a key that has no parameters."""
@@ -153,11 +165,13 @@ class Visit:
             field = places.get(field, field)
         form.refuse(field, self.say(error))
         if isinstance(error, UnsafeConfigurationError):
-            params = filled(error.params, self.language, self.zone)
+            params = self._written(error)
             form.effect = MESSAGES.effect(error.key, params, self.language)
             form.remedy = MESSAGES.remedy(error.key, params, self.language)
+            names = self._names()
             excesses = error.params.get("excesses", ())
-            form.excesses = excesses if isinstance(excesses, tuple) else ()
+            assert isinstance(excesses, tuple)
+            form.excesses = [(names.get(item.node, item.node), item) for item in excesses]
         return STATUS_OF.get(type(error), 422)
 
 
