@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,7 +116,10 @@ class Visit:
             raise HTTPException(415)
         async with self.request.form(max_fields=200, max_files=0) as sent:
             values = {name: value for name, value in sent.items() if isinstance(value, str)}
-        if self.session is not None and values.pop("csrf", "") != self.session.csrf_token:
+        token = values.pop("csrf", "")
+        if self.session is not None and not hmac.compare_digest(
+            token.encode(), self.session.csrf_token.encode()
+        ):
             raise AccessDeniedError("form-expired")
         return Form(values)
 

@@ -14,7 +14,7 @@ from app.web.fragments import Board, Fragment, LivePage
 from app.web.i18n import Language
 from app.web.rendering import Pages
 from app.web.site_page import SitePage, StatusPage, status_fragments
-from app.web.tiles import is_stale, quoted
+from app.web.tiles import escaped, is_stale, quoted
 from app.web.tiles import signature as tile_signature
 
 MOST_BOARDS = 128
@@ -93,6 +93,25 @@ class StationsPage(LivePage):
             )
 
 
+class NewStationsPage(LivePage):
+    """How many callers wait now, beside those that were there when the page was made."""
+
+    def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
+        """The header's, then the count."""
+        yield from status_fragments(site, language)
+        waiting = site.pending_stations
+        yield Fragment("waiting", waiting, partial(_waiting, waiting, language))
+
+
+def _waiting(waiting: int, language: Language) -> str:
+    text = language.ngettext("%(count)s station waits", "%(count)s stations wait", waiting)
+    again = language.gettext("Show who waits now")
+    return (
+        f'<p id="waiting" class="sub" role="status">{escaped(text)}. '
+        f'<a href="/stations/new">{escaped(again)}</a></p>'
+    )
+
+
 class LiveBoards:
     """Boards by page and language."""
 
@@ -101,7 +120,7 @@ class LiveBoards:
         self._boards: OrderedDict[tuple[str, str], Board] = OrderedDict()
 
     def board(self, view: str, language: Language) -> Board | None:
-        """``status``, ``site``, ``stations`` or ``station/{id}``; ``None`` for any other name."""
+        """``status``, ``site``, ``new``, ``stations``, ``station/{id}``; ``None`` for another name."""
         key = (view, language.code)
         board = self._boards.get(key)
         if board is None:
@@ -119,6 +138,8 @@ class LiveBoards:
             return StatusPage()
         if view == "site":
             return SitePage()
+        if view == "new":
+            return NewStationsPage()
         if view == "stations":
             return StationsPage(self._pages)
         if view.startswith("station/"):

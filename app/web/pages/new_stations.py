@@ -53,11 +53,18 @@ def _inbox(visit: Visit, form: Form, status: int = 200) -> Response:
         }
         for caller in visit.services.stations.pending()
     ]
+    blocks = None
+    if visit.site is not None:
+        board = visit.web.boards.board("new", visit.language)
+        assert board is not None
+        board.show(visit.site)
+        blocks = board.blocks()
     return visit.render(
         "new_stations.html",
         status,
         form=form,
         callers=callers,
+        blocks=blocks,
         circuits=visit.services.circuits.tree(),
         url=f"ws://{host}:{visit.services.settings.ocpp_port}/ocpp/",
     )

@@ -307,7 +307,7 @@ async def test_a_wrong_question_to_the_trace(owner: Visitor, query: str, status:
 # ------------------------------------------------------------------ blocks of live pages
 
 
-@pytest.mark.parametrize("view", ["status", "site", "stations", "station/A-001"])
+@pytest.mark.parametrize("view", ["status", "site", "new", "stations", "station/A-001"])
 async def test_a_window_too_many_asks_for_the_blocks(owner: Visitor, view: str) -> None:
     answer = await owner.raw(f"/live/{view}?once")
     assert answer.status_code == 200
