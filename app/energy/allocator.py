@@ -186,13 +186,14 @@ def _hand_out_leftovers(
     grants: list[int],
     binding: list[int],
 ) -> None:
-    """One step at a time to the most deprived; ties: who holds more now, then the order given."""
+    """One step at a time to the most deprived; ties: who holds it now, then the order given."""
 
     def entry(rank: int, i: int) -> tuple[int, int, int, int]:
         one = participants[i]
         fair = one.floor_ma + one.weight * levels[i] / 1000
         deficit = round((fair - grants[i]) * 1000 / one.weight)
-        return (-deficit, -one.held_ma, rank, i)
+        holds_it = one.held_ma >= grants[i] + one.step_ma
+        return (-deficit, not holds_it, rank, i)
 
     waiting = [entry(rank, i) for rank, i in enumerate(admitted) if grants[i] < caps[i]]
     heapq.heapify(waiting)

@@ -120,7 +120,6 @@ class Ceilings:
         self._settings = settings
         self._entries: dict[ConnectorKey, _Entry] = {}
         self._number = 0
-        self.sent_count = 0
         self.replace_nodes(nodes)
 
     def replace_nodes(self, nodes: Iterable[ConnectorNode]) -> None:
@@ -142,7 +141,6 @@ class Ceilings:
         Returns the number by which its answer is reported.
         """
         self._number += 1
-        self.sent_count += 1
         entry = self._entries.get(key)
         if entry is None:
             return self._number

@@ -9,7 +9,7 @@ from __future__ import annotations
 from app.domain.station import ConnectorKey
 from app.energy.settings import EnergySettings
 from app.energy.site_model import ConnectorNode
-from app.energy.site_state import ConnectorSample
+from app.energy.site_state import USED_MA, ConnectorSample
 
 
 class _Session:
@@ -47,11 +47,7 @@ class PhaseTracker:
         return tuple(conductor for conductor in session.active if conductor in wired)
 
     def _learn(self, session: _Session, sample: ConnectorSample) -> None:
-        seen = {
-            conductor
-            for conductor, current in enumerate(sample.low)
-            if current > self._settings.phase_used_ma
-        }
+        seen = {conductor for conductor, current in enumerate(sample.low) if current > USED_MA}
         session.active = tuple(sorted(seen.union(session.active)))
         in_use = sample.conductors_in_use
         if not in_use:

@@ -56,10 +56,6 @@ class EnergySettings(msgspec.Struct, frozen=True):
     counts it as building, as the guard always does."""
 
     # ---- phases
-    phase_probe_ma: int = 3_000
-    """Only a draw above this tells which phases a car uses."""
-    phase_used_ma: int = 1_000
-    """A conductor above this is in use."""
     phase_samples: int = 2
     """Consistent samples before the phases of a session are narrowed."""
 

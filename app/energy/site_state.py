@@ -11,6 +11,12 @@ from app.domain.station import ConnectorKey, ConnectorStatus
 from app.domain.transaction import Sample
 from app.domain.units import NOMINAL_VOLTAGE_V, ZERO, PhaseCurrents
 
+PROBE_MA = 3_000
+"""Only a draw above this tells which phases a car uses."""
+
+USED_MA = 1_000
+"""A conductor above this is in use."""
+
 _WHOLE_AMPERE_MA = 1_000
 
 
@@ -19,9 +25,9 @@ class ConnectorSample(msgspec.Struct, frozen=True):
 
     ``low`` is the least and ``high`` the most that the report allows: a conductor that was not
     reported is 0 in ``low``; a value in whole amperes may be truncated and is one ampere more in
-    ``high``. ``at_s`` is the monotonic instant of reception. ``conductors_in_use`` is how many
-    conductors the report shows in use, by power over current when it has no phases; ``None`` when
-    it does not tell.
+    ``high``. ``at_s`` is the monotonic instant of reception. ``conductors_in_use`` are the
+    conductors that the report shows in use, by power over current when it has no phases; ``None``
+    when it does not tell.
     """
 
     at_s: float
@@ -30,9 +36,7 @@ class ConnectorSample(msgspec.Struct, frozen=True):
     conductors_in_use: tuple[int, ...] | None = None
 
     @classmethod
-    def of(
-        cls, sample: Sample, wired: int, *, probe_ma: int = 3_000, used_ma: int = 1_000
-    ) -> ConnectorSample | None:
+    def of(cls, sample: Sample, wired: int) -> ConnectorSample | None:
         """From a station's sample on an outlet with ``wired`` conductors (1 to 3).
 
         ``None`` when the sample carries no current and no power. A power alone is spread over
@@ -44,11 +48,11 @@ class ConnectorSample(msgspec.Struct, frozen=True):
             most = _ceiling(max(known))
             low = [abs(value) if value is not None else 0 for value in phased]
             high = [_ceiling(abs(value)) if value is not None else most for value in phased]
-            in_use = _by_phase(low, probe_ma, used_ma) if len(known) == wired else None
+            in_use = _by_phase(low) if len(known) == wired else None
             return cls(sample.received_s, _three(low), _three(high), in_use)
         if sample.current_unphased_ma is not None:
             current = abs(sample.current_unphased_ma)
-            in_use = _by_power(current, sample.power_w, wired, probe_ma)
+            in_use = _by_power(current, sample.power_w, wired)
             sure = in_use if in_use is not None else (0,)
             low = [current if conductor in sure else 0 for conductor in range(wired)]
             return cls(sample.received_s, _three(low), _three([_ceiling(current)] * wired), in_use)
@@ -103,19 +107,17 @@ def _three(values: list[int]) -> PhaseCurrents:
     return PhaseCurrents(*values, *[0] * (3 - len(values)))
 
 
-def _by_phase(low: list[int], probe_ma: int, used_ma: int) -> tuple[int, ...] | None:
-    if max(low) <= probe_ma:
+def _by_phase(low: list[int]) -> tuple[int, ...] | None:
+    if max(low) <= PROBE_MA:
         return None
-    return tuple(conductor for conductor, value in enumerate(low) if value > used_ma)
+    return tuple(conductor for conductor, value in enumerate(low) if value > USED_MA)
 
 
-def _by_power(
-    current_ma: int, power_w: int | None, wired: int, probe_ma: int
-) -> tuple[int, ...] | None:
+def _by_power(current_ma: int, power_w: int | None, wired: int) -> tuple[int, ...] | None:
     """Conductors in use, from one current and the total power (unity power factor)."""
     if wired == 1:
-        return (0,) if current_ma > probe_ma else None
-    if power_w is None or current_ma <= probe_ma:
+        return (0,) if current_ma > PROBE_MA else None
+    if power_w is None or current_ma <= PROBE_MA:
         return None
     ratio = abs(power_w) * 1000 / (NOMINAL_VOLTAGE_V * (current_ma + _ceiling(current_ma)) / 2)
     count = round(ratio)

@@ -130,11 +130,17 @@ class Stability:
         settings = self._settings
         disputed: set[int] = set()
         deprived: dict[ConnectorKey, float] = {}
-        for wish in wishes:
-            more = wish.target_ma - wish.held_ma
-            if more < settings.least_increase_ma or wish.frozen:
-                continue
-            blocking = [slot for slot in wish.slots if load[slot] + more > room.usable[slot]]
+        wanting = [
+            (wish, wish.target_ma - wish.held_ma)
+            for wish in wishes
+            if wish.target_ma - wish.held_ma >= settings.least_increase_ma and not wish.frozen
+        ]
+        wanted = list(load)
+        for wish, more in wanting:
+            for slot in wish.slots:
+                wanted[slot] += more
+        for wish, more in wanting:
+            blocking = [slot for slot in wish.slots if wanted[slot] > room.usable[slot]]
             if not blocking:
                 continue
             since = self._deprived_since.get(wish.key, now_s)
@@ -156,18 +162,27 @@ class Stability:
         now_s: float,
     ) -> dict[ConnectorKey, int]:
         slack = list(room.slack)
+        # What the plan leaves beside all that is held: others may hold more than their target.
+        spare = [usable - load for usable, load in zip(room.usable, room.load, strict=True)]
+        for wish in wishes:
+            for slot in wish.slots if not wish.defiant else ():
+                spare[slot] -= lowered.get(wish.key, wish.held_ma)
         raised = {}
         # The most deprived first; sorting is stable, so the order of admission decides between equals.
         for wish in sorted(wishes, key=lambda wish: wish.held_ma * 1000 // wish.weight):
             if wish.key in lowered or not self._may_rise(wish, now_s):
                 continue
-            limit_ma = self._reachable(wish, min(slack[slot] for slot in wish.slots))
+            limit_ma = self._reachable(
+                wish,
+                min(slack[slot] for slot in wish.slots),
+                min(spare[slot] for slot in wish.slots),
+            )
             if limit_ma is None:
                 continue
             raised[wish.key] = limit_ma
-            more = max(0, limit_ma - wish.ceiling_ma)
             for slot in wish.slots:
-                slack[slot] -= more
+                slack[slot] -= max(0, limit_ma - wish.ceiling_ma)
+                spare[slot] -= limit_ma - wish.held_ma
         return raised
 
     def _may_rise(self, wish: Wish, now_s: float) -> bool:
@@ -176,8 +191,8 @@ class Stability:
             return False
         return now_s >= wish.retry_at_s and now_s - wish.changed_s >= settings.increase_interval_s
 
-    def _reachable(self, wish: Wish, slack_ma: int) -> int | None:
-        """The limit to which ``slack_ma`` allows to rise now, or ``None``."""
+    def _reachable(self, wish: Wish, slack_ma: int, spare_ma: int) -> int | None:
+        """The limit to which certain ``slack_ma`` and planned ``spare_ma`` allow to rise now."""
         settings = self._settings
         if slack_ma < 0:
             return None
@@ -185,6 +200,7 @@ class Stability:
             wish.target_ma,
             max(wish.held_ma + settings.increase_step_ma, wish.floor_ma),
             wish.ceiling_ma + slack_ma,
+            wish.held_ma + spare_ma,
         )
         limit_ma -= limit_ma % wish.step_ma
         enough = min(wish.target_ma, wish.held_ma + settings.least_increase_ma)
