@@ -228,10 +228,15 @@ class _Sealer:
 
 def _remove_drafts(path: Path) -> None:
     """What a power cut left of earlier attempts of this machine (its name is in the file's)."""
-    stem = path.name.rsplit("-", 1)[0]
     for draft in path.parent.glob(f".*{SUFFIX}{_PARTIAL}"):
-        if draft.name.startswith(f".{stem}"):
+        name = draft.name.removeprefix(".").removesuffix(_PARTIAL)
+        if name == path.name or (_origin(name) and _origin(name) == _origin(path.name)):
             draft.unlink(missing_ok=True)
+
+
+def _origin(name: str) -> str:
+    """What stands before the date in the name of a backup."""
+    return name.removesuffix(SUFFIX).rpartition("-")[0]
 
 
 def _write_part(path: Path, pieces: Iterator[bytes], sha256: str) -> None:

@@ -15,6 +15,7 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from app.adapters.backup_archive import disk_error, sync_folder
@@ -35,6 +36,9 @@ _LEFT_OUT_ENDINGS = (".new", ".partial", SUFFIX)
 _COPYING = ".copying-"
 _PIECE = 256 * 1024
 _BUSY_TIMEOUT_S = 30.0
+_NUMBERED = "charge_transaction"
+_NUMBERS_PER_DAY = 20_000
+"""More charges than a full site starts in a day: one every 14 minutes on each of 200 connectors."""
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -126,14 +130,16 @@ class LocalStaging:
         self._directory = directory
         self._clock = clock
 
-    def commit(self) -> Path | None:
+    def commit(self, made_utc: datetime) -> Path | None:
         """See ``Staging``. A power cut leaves the former data in place, or the new ones.
 
         Raises ``StorageError`` when the restored database is damaged, ``BackupError``:
         ``data-in-use`` when another process has the database open, ``restore-not-swapped`` when
         the file system cannot exchange the two directories.
         """
-        check_integrity(self.folder / DATABASE_FILE)
+        restored = self.folder / DATABASE_FILE
+        number_ahead(restored, self._directory / DATABASE_FILE, self._clock.utc_now() - made_utc)
+        check_integrity(restored)
         try:
             return self._commit()
         except OSError as error:
@@ -194,8 +200,9 @@ class LocalStaging:
 def copy_database(source: Path, target: Path) -> None:
     """Copies the state of one instant, whatever is being written; checked, in a single file.
 
-    Sessions of browsers stay behind: a restore must not bring ended ones back. Raises
-    ``StorageError``.
+    Two things stay behind, because they are not true any more when they come back: sessions of
+    browsers, which may have ended, and the last limits sent, which stations may have seen raised
+    since (a manager that knows no limit counts with the most). Raises ``StorageError``.
     """
     try:
         with (
@@ -206,9 +213,49 @@ def copy_database(source: Path, target: Path) -> None:
             origin.backup(copy)
             copy.execute("PRAGMA journal_mode = DELETE")
             copy.execute("DELETE FROM web_session")
+            copy.execute("DELETE FROM connector_limit")
     except sqlite3.Error as error:
         raise storage_error(error) from error
     check_integrity(target)
+
+
+def number_ahead(restored: Path, former: Path, age: timedelta) -> None:
+    """Lets transactions be numbered on beyond all that was given out since the backup.
+
+    Stations may still hold stops of transactions that the backup does not know: their numbers must
+    not meet another's. What was given out is read in the former database where there is one; of a
+    lost one it is reckoned from the ``age`` of the backup. Raises ``StorageError``.
+    """
+    try:
+        with contextlib.closing(_connect(restored, "rw")) as database:
+            last = _last_number(database)
+            if last is not None:
+                last += _NUMBERS_PER_DAY * (max(0, age.days) + 1)
+            known = [number for number in (last, _number_of(former)) if number is not None]
+            if known:
+                database.execute("BEGIN")
+                database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (_NUMBERED,))
+                database.execute(
+                    "INSERT INTO sqlite_sequence VALUES (?, ?)", (_NUMBERED, max(known))
+                )
+                database.execute("COMMIT")
+    except sqlite3.Error as error:
+        raise storage_error(error) from error
+
+
+def _number_of(former: Path) -> int | None:
+    try:
+        with contextlib.closing(_connect(former, "ro")) as database:
+            return _last_number(database)
+    except sqlite3.Error:  # absent or damaged
+        return None
+
+
+def _last_number(database: sqlite3.Connection) -> int | None:
+    row = database.execute(
+        "SELECT seq FROM sqlite_sequence WHERE name = ?", (_NUMBERED,)
+    ).fetchone()
+    return None if row is None else int(row[0])
 
 
 def check_integrity(path: Path) -> None:

@@ -115,8 +115,11 @@ class Staging(Protocol):
         """Where the parts go."""
         ...
 
-    def commit(self) -> Path | None:
-        """Puts it in the place of the data; where the former data are kept, if there were any."""
+    def commit(self, made_utc: datetime) -> Path | None:
+        """Puts it in the place of the data; where the former data are kept, if there were any.
+
+        ``made_utc`` is when the backup was made.
+        """
         ...
 
 
@@ -210,7 +213,7 @@ class BackupService:
         """
         with self._data.staging() as staging:
             manifest = self._vault.extract(path, passphrase, self._accept, staging.folder)
-            return Restored(manifest, staging.commit())
+            return Restored(manifest, staging.commit(manifest.created_utc))
 
     def _accept(self, manifest: Manifest) -> None:
         _check_product(manifest)
