@@ -203,7 +203,8 @@ def _check_meter(meter: MeterConfig, tree: CircuitTree) -> None:
         raise InvalidInputError("meter-unit-range", field="unit_id")
     if meter.word_format not in ("big", "little", "swap"):
         raise InvalidInputError("meter-profile-invalid", field="word_format")
-    if not 0.2 <= meter.poll_period_s <= 5:
+    # A reading counts as late after 2.5 s: a slower poll would freeze the site all the time.
+    if not 0.2 <= meter.poll_period_s <= 1:
         raise InvalidInputError("meter-period-range", field="poll_period_s")
 
 

@@ -27,7 +27,8 @@ from app.services.tasks import TaskSupervisor
 
 log = logging.getLogger(__name__)
 
-ANSWER_TIMEOUT_S = 15.0
+ANSWER_TIMEOUT_S = 8.0
+"""Longer than any healthy station takes; a lost decrease is sent again after this."""
 
 CLOCK_SLACK_S = 5
 """A schedule starts this long ago, so that a clock slightly behind does not postpone it."""
