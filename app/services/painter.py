@@ -25,6 +25,9 @@ from app.services.registry import ConnectorLive, Registry, StationLive
 METER_STALE_S = 2.5
 """Older readings are shown as stale, and freeze increases."""
 
+SAMPLE_COUNTS_S = 90.0
+"""A station's own measurement says nothing of the present any more when it is older."""
+
 _STATE_BY_STATUS = {
     ConnectorStatus.AVAILABLE: DisplayState.AVAILABLE,
     ConnectorStatus.PREPARING: DisplayState.PLUGGED,
@@ -64,15 +67,15 @@ class Painter:
         self._cycle += 1
         now_s = self._clock.monotonic_s()
         allocations = {allocation.key: allocation for allocation in plan.allocations}
-        if plan.balances:
-            self._circuit_views = self._circuits(configuration, plan)
-        circuits = self._circuit_views or _unmeasured(configuration)
         names = {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
         connectors = tuple(
             self._connector(station, live, allocations.get(live.key), names, now_s)
             for station in self._registry
             for live in station.connectors.values()
         )
+        if plan.balances:
+            self._circuit_views = self._circuits(configuration, plan, connectors)
+        circuits = self._circuit_views or _unmeasured(configuration)
         meters = self._meter_views(now_s)
         return SiteView(
             cycle=self._cycle,
@@ -87,7 +90,12 @@ class Painter:
             cycle_ms=round(cycle_ms, 2),
         )
 
-    def _circuits(self, configuration: SiteConfiguration, plan: Plan) -> tuple[CircuitView, ...]:
+    def _circuits(
+        self,
+        configuration: SiteConfiguration,
+        plan: Plan,
+        connectors: tuple[ConnectorView, ...],
+    ) -> tuple[CircuitView, ...]:
         binding: dict[str, set[int]] = {}
         for allocation in plan.allocations:
             reason = allocation.reason
@@ -97,12 +105,13 @@ class Painter:
         depths: dict[str, int] = {}
         parents = {circuit.circuit_id: circuit.parent_id for circuit in configuration.circuits}
         names = {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
+        drawn = _drawn(parents, connectors)
         views: list[CircuitView] = []
         for balance in plan.balances:
             circuit_id = balance.circuit_id
             parent_id = parents.get(circuit_id)
             depths[circuit_id] = 0 if parent_id is None else depths.get(parent_id, 0) + 1
-            total, building = _flows(balance)
+            total, charging = _flows(balance, drawn.get(circuit_id, ZERO))
             views.append(
                 CircuitView(
                     circuit_id=circuit_id,
@@ -111,8 +120,8 @@ class Painter:
                     depth=depths[circuit_id],
                     limit=balance.limit,
                     total=total,
-                    charging=balance.charging,
-                    building=building,
+                    charging=charging,
+                    building=(total - charging).floored(),
                     ceilings=balance.ceilings,
                     metered=circuit_id in placements,
                     placement=placements.get(circuit_id),
@@ -256,9 +265,34 @@ def _unmeasured(configuration: SiteConfiguration) -> tuple[CircuitView, ...]:
     )
 
 
-def _flows(balance: CircuitBalance) -> tuple[PhaseCurrents, PhaseCurrents]:
-    """What flows through a circuit and how much of it is not charging."""
+def _drawn(
+    parents: dict[str, str | None], connectors: tuple[ConnectorView, ...]
+) -> dict[str, PhaseCurrents]:
+    """What the stations below each circuit say they draw, added up.
+
+    The planner's own figure is not for people: it stays on the safe side after every change, and
+    a feeder would disagree with its supply.
+    """
+    drawn: dict[str, PhaseCurrents] = {}
+    for connector in connectors:
+        measured, age_s = connector.measured, connector.measured_age_s
+        if measured is None or age_s is None or age_s > SAMPLE_COUNTS_S:
+            continue
+        circuit_id: str | None = connector.circuit_id
+        while circuit_id is not None:
+            drawn[circuit_id] = drawn.get(circuit_id, ZERO) + measured
+            circuit_id = parents.get(circuit_id)
+    return drawn
+
+
+def _flows(balance: CircuitBalance, drawn: PhaseCurrents) -> tuple[PhaseCurrents, PhaseCurrents]:
+    """What flows through a circuit, and how much of it charges cars.
+
+    A fresh meter has the last word: stations report every ten seconds, it does every second.
+    """
     reading = balance.meter
     if reading is not None and balance.source in (BalanceSource.MEASURED, BalanceSource.FROZEN):
-        return reading.currents, (reading.currents - balance.charging).floored()
-    return balance.background + balance.charging, balance.background
+        return reading.currents, drawn.at_most(reading.currents.floored())
+    if reading is not None and balance.source is BalanceSource.CHARGING:
+        return balance.background + reading.currents, reading.currents
+    return balance.background + drawn, drawn

@@ -418,3 +418,29 @@ async def test_a_restart_keeps_transactions_and_what_cars_may_draw(
         assert live.status is ConnectorStatus.UNKNOWN
     finally:
         await again.stop()
+
+
+async def test_what_the_stations_draw_adds_up_from_feeder_to_supply(tmp_path: Path) -> None:
+    feeder = {"id": "f", "name": "Départ", "parent": "supply", "limit_a": [40, 40, 40]}
+    stations = [{**SITE["stations"][0], "circuit": "f"}]
+    running = MemoryManager(
+        tmp_path, {**SITE, "circuits": [*SITE["circuits"], feeder], "stations": stations}
+    )
+    await running.start()
+    station, transaction_id = await charging(running)
+    currents = [
+        {"value": str(value), "measurand": "Current.Import", "unit": "A", "phase": phase}
+        for phase, value in (("L1", 12), ("L2", 11), ("L3", 0))
+    ]
+    await station.call(
+        "MeterValues",
+        connectorId=1,
+        transactionId=transaction_id,
+        meterValue=[{"timestamp": running.clock.utc_now().isoformat(), "sampledValue": currents}],
+    )
+    await running.cycle(readings=(20, 10, 5))
+    supply, branch = view(running).circuits
+    assert list(branch.charging) == list(branch.total) == [12_000, 11_000, 0]
+    assert list(supply.charging) == [12_000, 10_000, 0]
+    assert list(supply.building) == [8_000, 0, 5_000]
+    await running.stop()
