@@ -11,6 +11,7 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from app.adapters import backup_archive
 from app.adapters.backup_archive import HEADER_BYTES, Cost, FileVault
@@ -118,6 +119,27 @@ def test_two_backups_of_the_same_data_share_no_byte_of_cipher_text(
     assert not {one[i : i + 8] for i in range(len(one))} & {
         other[i : i + 8] for i in range(len(other))
     }
+
+
+def test_another_program_can_read_it_by_the_documented_format(vault: FileVault, path: Path) -> None:
+    manifest = written(vault, path, {"a": noise(3 * CHUNK), "b": b"text"})
+    whole = path.read_bytes()
+    assert whole[:11] == b"BORNIER\x1a\x01\x01\x01"
+    log2_n, r, p, chunk = struct.unpack_from(">BBBI", whole, 11)
+    derived = hashlib.scrypt(PHRASE.encode(), salt=whole[18:34], n=2**log2_n, r=r, p=p, dklen=64)
+    mac = whole[34:66]
+    assert mac == hmac.digest(derived[32:], whole[:34], "sha256")
+    assert whole[66:98] == hashlib.sha256(whole[:66]).digest()
+    cipher, body, compressed = AESGCM(derived[:32]), whole[98:], b""
+    numbers = range(-(-len(body) // (chunk + 16)))
+    for number in numbers:
+        sealed = body[number * (chunk + 16) :][: chunk + 16]
+        nonce = number.to_bytes(11, "big") + bytes([number == numbers[-1]])
+        compressed += cipher.decrypt(nonce, sealed, mac)
+    plain = zlib.decompress(compressed)
+    length = int.from_bytes(plain[:4], "big")
+    assert msgspec.json.decode(plain[4 : 4 + length], type=Manifest) == manifest
+    assert plain[4 + length :] == noise(3 * CHUNK) + b"text"
 
 
 # ---------------------------------------------------------------- damage
