@@ -129,4 +129,4 @@ class EnergySettings(msgspec.Struct, frozen=True):
     rotation_s: float = 1_800.0
     """Under shortage a session makes room for a waiting one after this long."""
     changes_per_cycle: int = 50
-    """Most messages in one cycle; decreases go first."""
+    """Most messages in one cycle, unless there are more decreases: those all go at once."""

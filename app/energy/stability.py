@@ -85,7 +85,8 @@ class Stability:
             fits = not wish.frozen and min(room.slack[slot] for slot in wish.slots) >= 0
             if wish.asked_ma <= wish.least_ma or fits:
                 chosen[wish.key] = wish.asked_ma
-        most = self._settings.changes_per_cycle
+        # An overload does not wait for the next second: decreases are never paced.
+        most = max(len(lowered), self._settings.changes_per_cycle)
         return dict(list(chosen.items())[:most])
 
     # ------------------------------------------------------------- decreases

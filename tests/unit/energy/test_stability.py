@@ -201,7 +201,7 @@ def test_a_lost_message_is_repeated_where_it_cannot_hurt() -> None:
     assert decide(msgspec.structs.replace(lost_fall, frozen=True)) == {}
 
 
-def test_bursts_are_paced_decreases_first() -> None:
+def test_bursts_are_paced_but_for_decreases() -> None:
     stability = Stability(EnergySettings(changes_per_cycle=2))
     wishes = [
         wish("A", 6, 16, slots=(1,)),
@@ -213,3 +213,5 @@ def test_bursts_are_paced_decreases_first() -> None:
     assert list(decide(*wishes, where=rooms, stability=stability)) == ["B", "D"]
     paced = Stability(EnergySettings(changes_per_cycle=3))
     assert list(decide(*wishes, where=rooms, stability=paced)) == ["B", "D", "A"]
+    slow = Stability(EnergySettings(changes_per_cycle=1))
+    assert list(decide(*wishes, where=rooms, stability=slow)) == ["B", "D"]
