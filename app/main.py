@@ -15,12 +15,13 @@ from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.service_manager import ServiceManager
 from app.adapters.storage.store import open_store
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
 from app.services.circuits import MeterTest
-from app.services.manager import Adapters, Manager
+from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import RunningMeter
 from app.services.ports import Clock
 from app.web.app import create_app
@@ -69,8 +70,19 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         _greet(settings, pages.port, ocpp.port, secret)
         renewal = loop.create_task(_keep_valid(certificate, manager.services.clock))
         stack.callback(renewal.cancel)
+        system = ServiceManager()
+        watchdog = loop.create_task(system.keep_alive(lambda: _cycles(manager)))
+        stack.callback(watchdog.cancel)
+        system.ready()
         await stopped.wait()
+        system.stopping()
         log.info("stopping")
+
+
+def _cycles(manager: Manager) -> bool:
+    """Whether the control cycle goes on; before its first turn it has not had the time."""
+    last_s = manager.control.last_cycle_s
+    return last_s is None or manager.services.clock.monotonic_s() - last_s < CYCLE_LATE_S
 
 
 async def _keep_valid(certificate: LocalCertificate, clock: Clock) -> None:
