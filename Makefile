@@ -14,12 +14,16 @@ LOCALES := app/web/locales
 LANGUAGES := fr en
 WORKERS ?= auto
 PYTEST_ARGS ?=
+IMAGE_BIN := .venv-image/bin
+BUNDLE := build/image/bornier-app.tar.gz
+SHELL_SCRIPTS := image/recipe/* tests/ansible/check_roles
 
-.PHONY: help setup run test check bench rehearsal lock locales chromium clean distclean
+.PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-test chromium \
+    image-tools clean distclean
 
 help: ## This list
 	@printf 'Bornier, the charge manager of an electrical cabinet\n\n'
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## /\1\t/' \
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## /\1\t/' \
 	    | while IFS=$$'\t' read -r target text; do printf '  make %-10s %s\n' "$$target" "$$text"; done
 
 setup: .venv/.stamp $(VENDOR)/.stamp ## Everything the other commands need (they call it)
@@ -64,17 +68,26 @@ lock: ## Choose dependency versions anew -> requirements*.lock, package-lock.jso
 	    --generate-hashes --no-header --no-annotate --no-emit-index-url --no-emit-find-links "$$@"; }; \
 	compile pyproject.toml -o requirements.lock; \
 	compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock; \
-	compile --group node -o requirements-node.lock
+	compile --group node -o requirements-node.lock; \
+	compile --group image -o requirements-image.lock
 	@sed -i '/^--/d' requirements*.lock
 	@npm=$$(command -v npm || echo .venv-node/bin/npm); \
 	$$npm install --package-lock-only --ignore-scripts --omit-lockfile-registry-resolved --no-audit --no-fund
 
+bundle: $(BUNDLE) ## The manager with its libraries, as a box takes it -> build/image/
+
+roles: $(BUNDLE) .venv-image/.stamp image-tools ## Lint of the box's roles, then a bare Debian root twice (as root)
+	$(IMAGE_BIN)/yamllint --strict -c ansible/.yamllint ansible
+	cd ansible && PATH="$(CURDIR)/$(IMAGE_BIN):$$PATH" ansible-lint
+	shellcheck $(SHELL_SCRIPTS)
+	tests/ansible/check_roles build/roles
+
 clean: ## Remove what running, testing and building made (keeps ./var and the set-up)
-	rm -rf build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
+	rm -rf --one-file-system build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
 	find app simulators loadtests tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the set-up as well (keeps ./var)
-	rm -rf .venv .venv-node .venv-lock node_modules $(VENDOR)
+	rm -rf .venv .venv-node .venv-lock .venv-image node_modules $(VENDOR)
 
 # ---------------------------------------------------------------- set-up, by stamps
 
@@ -106,6 +119,27 @@ $(VENDOR)/.stamp: node_modules/.stamp
 	cp node_modules/htmx.org/LICENSE $(VENDOR)/htmx.LICENSE.txt
 	cp node_modules/uplot/LICENSE $(VENDOR)/uPlot.LICENSE.txt
 	@touch $@
+
+.venv-image/.stamp: requirements-image.lock
+	[ -x $(IMAGE_BIN)/pip ] || $(PYTHON) -m venv .venv-image
+	$(IMAGE_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-image.lock
+	@touch $@
+
+$(BUNDLE): .venv/.stamp $(VENDOR)/.stamp $(shell find app -type f -not -path '*/__pycache__/*') requirements.lock image/recipe/bundle
+	image/recipe/bundle $@
+
+# What builds and boots the image, from Debian's packages.
+image-tools:
+	@[ "$$(id -u)" = 0 ] || { echo 'A root file system is made as root only' >&2; exit 1; }
+	@for name in mmdebstrap mksquashfs mcopy mkfs.vfat sfdisk shellcheck zstd qemu-system-x86_64; do \
+	    if ! command -v $$name >/dev/null; then \
+	        export DEBIAN_FRONTEND=noninteractive; \
+	        apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	            debian-archive-keyring dosfstools fdisk mmdebstrap mtools ovmf qemu-system-x86 \
+	            shellcheck squashfs-tools zstd; \
+	        break; \
+	    fi; \
+	done
 
 # Browser tests drive the system's Chromium.
 chromium:
