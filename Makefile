@@ -16,7 +16,11 @@ WORKERS ?= auto
 PYTEST_ARGS ?=
 IMAGE_BIN := .venv-image/bin
 BUNDLE := build/image/bornier-app.tar.gz
-SHELL_SCRIPTS := image/recipe/* tests/ansible/check_roles
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
+IMAGE := bornier-$(VERSION)-amd64.img
+SHELL_SCRIPTS := image/recipe/* tests/ansible/check_roles image/overlay/usr/local/libexec/bornier/* \
+    image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
+STAGE ?=
 
 .PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-test chromium \
     image-tools clean distclean
@@ -81,6 +85,13 @@ roles: $(BUNDLE) .venv-image/.stamp image-tools ## Lint of the box's roles, then
 	cd ansible && PATH="$(CURDIR)/$(IMAGE_BIN):$$PATH" ansible-lint
 	shellcheck $(SHELL_SCRIPTS)
 	tests/ansible/check_roles build/roles
+
+image: $(BUNDLE) .venv-image/.stamp image-tools ## The disk image of the box (as root) -> build/image/
+	image/recipe/build build/image $(VERSION)
+
+image-test: .venv/.stamp image-tools ## Boots the image in QEMU (STAGE=boot) -> build/image-test.json
+	@[ -f build/image/$(IMAGE) ] || { echo 'make image comes first' >&2; exit 1; }
+	$(PY) -m tests.image build/image/$(IMAGE) $(STAGE)
 
 clean: ## Remove what running, testing and building made (keeps ./var and the set-up)
 	rm -rf --one-file-system build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*
