@@ -42,9 +42,6 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     lease_s: int = 600
     """Lifetime of a limit sent to a station: without news it falls back by itself."""
 
-    meter_period_s: float = 1.0
-    """Period of the fast meter poll."""
-
     sample_retention_days: int = 60
     """Measurements of connectors older than this are deleted: about 15 MB a day on a full site."""
 

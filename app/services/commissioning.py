@@ -78,7 +78,6 @@ class Commissioning:
     async def _steps(self, station: StationLive, link: StationLink) -> None:
         settings = await self._read(link)
         if settings is not None:
-            station.capability.settings = settings
             station.capability.form = profile_form(settings)
         await self.install_fallback(station, link)
         if station.link is not link:
@@ -125,7 +124,6 @@ class Commissioning:
                 continue
             if answer.status is ChargingProfileStatus.ACCEPTED:
                 station.capability.form = form
-                station.capability.fallback_accepted = fallback_ma
                 now_s = self._clock.monotonic_s()
                 for key in keys:
                     ceilings.fallback_installed(key, fallback_ma, now_s)

@@ -115,9 +115,7 @@ class Intake:
     async def handle(self, link: StationLink, request: Any) -> Any:
         """The confirmation for one CALL."""
         station = self._registry.station(link.station_id)
-        if station is not None:
-            station.last_heard_s = self._clock.monotonic_s()
-        else:
+        if station is None:
             await self._inbox.heard(link)
         return await self._answers[type(request)](_Caller(link, station), request)
 

@@ -53,8 +53,6 @@ class LimitSender:
         self._limits = limits
         self._tasks = tasks
         self._clock = clock
-        self.sent = 0
-        """Profile messages since start."""
 
     def send(self, changes: Sequence[LimitChange], lease_s: int) -> None:
         """Starts sending; returns at once. Each change is checked by the guard when it leaves."""
@@ -86,7 +84,6 @@ class LimitSender:
             return
         until_s = inf if _lease(station, lease_s) is None else now_s + lease_s
         number = self._planner.ceilings.sent(change.key, change.limit_ma, now_s, until_s)
-        self.sent += 1
         self._tasks.start(
             self._deliver(station, live, change, number, lease_s), f"limit {change.key}"
         )

@@ -173,7 +173,6 @@ class Manager:
             identity = identities.get(station.station.station_id)
             if identity is not None:
                 station.identity = identity
-                station.ever_seen = True
         now_s, now_utc = clock.monotonic_s(), clock.utc_now()
         await self.sessions.load()
         for limit in await store.limits.load():

@@ -18,7 +18,6 @@ from app.domain.station import (
 )
 from app.domain.transaction import Sample, Transaction
 from app.energy.site_state import ConnectorSample
-from app.ocpp16.configuration import StationConfiguration
 from app.ocpp16.samples import IntervalRegister
 from app.ocpp16.smart_charging import ProfileForm
 from app.services.ports import StationLink
@@ -33,14 +32,11 @@ REPLAY_AGE_S = 60.0
 class StationCapability:
     """What the commissioning steps found out; defaults hold until then, and when a step fails."""
 
-    __slots__ = ("fallback_accepted", "form", "sample_interval_s", "settings")
+    __slots__ = ("form", "sample_interval_s")
 
     def __init__(self) -> None:
         self.form = ProfileForm()
-        self.settings: StationConfiguration | None = None
         self.sample_interval_s: float | None = None
-        self.fallback_accepted: int | None = None
-        """Fallback (mA) that the station has accepted as its TxDefaultProfile."""
 
 
 class ConnectorLive:
@@ -116,11 +112,9 @@ class StationLive:
         self.capability = StationCapability()
         self.link: StationLink | None = None
         self.connected_s: float | None = None
-        self.last_heard_s: float | None = None
         self.offline_since_utc: datetime | None = None
         self.clock_skew_s = 0.0
         """Station's clock less the manager's, by the newest live measurement."""
-        self.ever_seen = False
         self.status = ConnectorStatus.UNKNOWN
         self.error_code = ""
         self.set_up = False
@@ -154,9 +148,7 @@ class StationLive:
         """The station has connected."""
         self.link = link
         self.connected_s = now_s
-        self.last_heard_s = now_s
         self.offline_since_utc = None
-        self.ever_seen = True
 
     def detach(self, now_utc: datetime) -> None:
         """The station's link is gone."""

@@ -282,7 +282,6 @@ async def test_a_station_without_getconfiguration_is_set_up_all_the_same(
     site: MemoryManager,
 ) -> None:
     station = site.connect("A-1")
-    del station.answers["GetConfiguration"]
     station.answers["GetConfiguration"] = {"configurationKey": "what"}
     await station.boot()
     assert station.sent("SetChargingProfile")
