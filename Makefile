@@ -109,7 +109,7 @@ distclean: clean ## Remove the set-up as well (keeps ./var)
 	@[ -x $(BIN)/pip ] || $(PYTHON) -c 'import ensurepip, venv' 2>/dev/null \
 	    || { echo 'python3 has no venv: apt-get install python3-venv' >&2; exit 1; }
 	[ -x $(BIN)/pip ] || $(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	$(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-dev.lock
 	@touch $@
 
 # The machine's npm when there is one, else the one that comes with Node.js as a wheel.
@@ -118,7 +118,7 @@ node_modules/.stamp: package-lock.json requirements-node.lock
 	    npm ci --ignore-scripts --no-audit --no-fund; \
 	else \
 	    [ -x .venv-node/bin/pip ] || $(PYTHON) -m venv .venv-node; \
-	    .venv-node/bin/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-node.lock; \
+	    .venv-node/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-node.lock; \
 	    PATH="$$PWD/.venv-node/bin:$$PATH" npm ci --ignore-scripts --no-audit --no-fund; \
 	fi
 	@touch $@
@@ -133,7 +133,7 @@ $(VENDOR)/.stamp: node_modules/.stamp
 
 .venv-image/.stamp: requirements-image.lock
 	[ -x $(IMAGE_BIN)/pip ] || $(PYTHON) -m venv .venv-image
-	$(IMAGE_BIN)/pip install --quiet --disable-pip-version-check --require-hashes -r requirements-image.lock
+	$(IMAGE_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-image.lock
 	@touch $@
 
 $(BUNDLE): .venv/.stamp $(VENDOR)/.stamp $(shell find app -type f -not -path '*/__pycache__/*') requirements.lock image/recipe/bundle
