@@ -142,12 +142,12 @@ $(BUNDLE): .venv/.stamp $(VENDOR)/.stamp $(shell find app -type f -not -path '*/
 # What builds and boots the image, from Debian's packages.
 image-tools:
 	@[ "$$(id -u)" = 0 ] || { echo 'A root file system is made as root only' >&2; exit 1; }
-	@for name in mmdebstrap mksquashfs mcopy mkfs.vfat sfdisk shellcheck zstd qemu-system-x86_64; do \
+	@for name in mmdebstrap mksquashfs mcopy mkfs.vfat sfdisk shellcheck zstd rauc qemu-system-x86_64 qemu-img; do \
 	    if ! command -v $$name >/dev/null; then \
 	        export DEBIAN_FRONTEND=noninteractive; \
 	        apt-get update -qq && apt-get install -y -qq --no-install-recommends \
 	            debian-archive-keyring dosfstools fdisk mmdebstrap mtools ovmf qemu-system-x86 \
-	            shellcheck squashfs-tools zstd; \
+	            qemu-utils rauc shellcheck squashfs-tools zstd; \
 	        break; \
 	    fi; \
 	done
