@@ -26,7 +26,7 @@ if sys.argv[3] == "policy":
     ensure_tls_policy(Path(sys.argv[1]))
 import socket, ssl
 from datetime import datetime, timezone
-from app.adapters.certificates import web_tls_context
+from app.adapters.tls_ports import web_tls_context
 context = web_tls_context(Path(sys.argv[1]), [], datetime.now(timezone.utc))
 listener = socket.create_server(("127.0.0.1", 0))
 print("port", listener.getsockname()[1], flush=True)

@@ -33,6 +33,7 @@ class RunningManager:
         self.data = folder / "data"
         self.web_port = free_port()
         self.ocpp_port = free_port()
+        self.ocpps_port = free_port()
         self._log = folder / "manager.log"
         self._site = folder / "site.json"
         self._site.write_text(json.dumps(site or {}))
@@ -48,6 +49,11 @@ class RunningManager:
     def ocpp_url(self) -> str:
         """Where stations connect; the identity comes behind."""
         return f"ws://127.0.0.1:{self.ocpp_port}/ocpp"
+
+    @property
+    def ocpps_url(self) -> str:
+        """The same over TLS."""
+        return f"wss://127.0.0.1:{self.ocpps_port}/ocpp"
 
     @property
     def database(self) -> Path:
@@ -74,6 +80,7 @@ class RunningManager:
         """Starts and waits until ``/health`` answers."""
         command = [sys.executable, "-m", "app", "serve", "--data", str(self.data)]
         command += ["--web-port", str(self.web_port), "--ocpp-port", str(self.ocpp_port)]
+        command += ["--ocpps-port", str(self.ocpps_port)]
         if self._provisioned:
             command += ["--provision", str(self._site)]
         with self._log.open("ab") as log:
