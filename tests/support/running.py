@@ -77,7 +77,7 @@ class RunningManager:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Starts and waits until ``/health`` answers."""
+        """Starts and waits until ``/health`` answers and every port is open."""
         command = [sys.executable, "-m", "app", "serve", "--data", str(self.data)]
         command += ["--web-port", str(self.web_port), "--ocpp-port", str(self.ocpp_port)]
         command += ["--ocpps-port", str(self.ocpps_port)]
@@ -91,7 +91,7 @@ class RunningManager:
         while time.monotonic() < deadline:
             if not self.running:
                 raise AssertionError(f"the manager ended:\n{self.output}")
-            if self.health() is not None:
+            if self.health() is not None and _listens(self.ocpps_port):
                 return
             time.sleep(0.1)
         raise AssertionError(f"the manager does not answer:\n{self.output}")
@@ -138,6 +138,14 @@ class RunningManager:
             raise AssertionError(f"the manager does not stop:\n{self.output}") from None
         self._process = None
         return status
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    except OSError:
+        return False
+    return True
 
 
 def untrusting() -> ssl.SSLContext:
