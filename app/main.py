@@ -111,8 +111,11 @@ async def _keep_valid(tls_ports: Sequence[TlsPort], clock: Clock) -> None:
     while True:
         await asyncio.sleep(CERTIFICATE_CHECK_S)
         for port in tls_ports:
-            if await asyncio.to_thread(port.ensure, clock.utc_now()):
-                port.load()
+            try:
+                if await asyncio.to_thread(port.ensure, clock.utc_now()):
+                    port.load()
+            except OSError:
+                log.exception("a certificate could not be renewed; tomorrow again")
 
 
 def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
