@@ -165,10 +165,11 @@ def _identifier(document: Document) -> uuid.UUID:
 
 
 def _plain(part: Part) -> Part:
-    """What is no expression of SPDX's list is kept as words."""
-    if not part.expression or not _LICENSES.validate(part.expression).errors:
-        return part
-    return part._replace(expression="", license_name=part.expression)
+    """An expression is one of SPDX's list, whatever the header it stood in; the rest are words."""
+    told = part.expression or part.license_name
+    if told and not _LICENSES.validate(told).errors:
+        return part._replace(expression=told, license_name="")
+    return part._replace(expression="", license_name=told)
 
 
 def check_cyclonedx(text: str) -> None:
