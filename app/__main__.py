@@ -55,6 +55,7 @@ def _serve(options: argparse.Namespace) -> int:
         web_port=options.web_port,
         ocpp_host=options.ocpp_host,
         ocpp_port=options.ocpp_port,
+        ocpps_port=options.ocpps_port,
         public_names=tuple(options.name),
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -100,9 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--web-host", default="127.0.0.1")
     serve.add_argument("--web-port", type=int, default=8443)
     serve.add_argument("--ocpp-host", default="127.0.0.1")
-    serve.add_argument("--ocpp-port", type=int, default=8080)
+    serve.add_argument("--ocpp-port", type=int, default=8080, help="stations")
     serve.add_argument(
-        "--name", action="append", default=[], help="further name or address in the certificate"
+        "--ocpps-port", type=_port_or_off, default=8081, help='stations over TLS; "off" for none'
+    )
+    serve.add_argument(
+        "--name", action="append", default=[], help="further name or address in the certificates"
     )
     _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
     restore = commands.add_parser("restore", help="the same as backup restore")
@@ -114,7 +118,7 @@ def _parser() -> argparse.ArgumentParser:
     reset.add_argument("name", help="the account, for example admin")
     _add_data(reset)
     check = commands.add_parser(
-        "check", help="look at the data, the certificate and the disk; exit status 1 if wrong"
+        "check", help="look at the data, the certificates and the disk; exit status 1 if wrong"
     )
     _add_data(check)
     return parser
@@ -157,6 +161,10 @@ def _add_passphrase(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--passphrase-file", type=Path, help="its first line; else asked for at the terminal"
     )
+
+
+def _port_or_off(text: str) -> int | None:
+    return None if text == "off" else int(text)
 
 
 def _count(text: str) -> int:

@@ -13,7 +13,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     """Where the manager keeps its data and which ports it opens."""
 
     data_dir: Path = Path("var")
-    """One SQLite file, the certificate and its key; created when absent."""
+    """One SQLite file, the certificates and their keys; created when absent."""
 
     web_host: str = "127.0.0.1"
     """Address of the HTTPS pages; ``0.0.0.0`` for every interface."""
@@ -27,8 +27,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ocpp_port: int = 8080
     """``ws://…:8080/ocpp/{station_id}``."""
 
+    ocpps_port: int | None = 8081
+    """``wss://…:8081/ocpp/{station_id}``, the same stations over TLS; ``None`` for no such port."""
+
     public_names: tuple[str, ...] = ()
-    """Further names and addresses that the certificate shall carry."""
+    """Further names and addresses that the certificates shall carry."""
 
     sample_interval_s: int = 10
     """How often stations are asked to report while charging (MeterValueSampleInterval)."""

@@ -167,27 +167,27 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "site : {name}, {stations} bornes, le pire cas tient dans chaque circuit",
     ),
     "check-certificate-none": (
-        "certificate: none yet, made at the next start",
-        "certificat : pas encore, fait au prochain démarrage",
+        "certificate {file}: none yet, made at the next start",
+        "certificat {file} : pas encore, fait au prochain démarrage",
     ),
     "check-certificate-valid": (
-        "certificate: valid until {until} ({days} days)",
-        "certificat : valable jusqu’au {until} ({days} jours)",
+        "certificate {file}: valid until {until} ({days} days)",
+        "certificat {file} : valable jusqu’au {until} ({days} jours)",
     ),
     "check-certificate-expiring": (
-        "certificate: not valid, or not for long (until {until}); a start renews it",
+        "certificate {file}: not valid, or not for long (until {until}); a start renews it",
         (
-            "certificat : pas valable, ou plus pour longtemps (jusqu’au {until}) ; "
+            "certificat {file} : pas valable, ou plus pour longtemps (jusqu’au {until}) ; "
             "un démarrage le renouvelle"
         ),
     ),
     "check-certificate-other-key": (
-        "certificate: made for another key; a start makes a new one",
-        "certificat : fait pour une autre clé ; un démarrage en fait un nouveau",
+        "certificate {file}: made for another key; a start makes a new one",
+        "certificat {file} : fait pour une autre clé ; un démarrage en fait un nouveau",
     ),
     "check-certificate-unreadable": (
-        "certificate: unreadable ({cause}); a start makes a new one",
-        "certificat : illisible ({cause}) ; un démarrage en fait un nouveau",
+        "certificate {file}: unreadable ({cause}); a start makes a new one",
+        "certificat {file} : illisible ({cause}) ; un démarrage en fait un nouveau",
     ),
     "check-disk-room": (
         "disk: {free} MiB free, {needed} needed",

@@ -8,15 +8,19 @@ import logging
 import random
 import signal
 import sys
+from collections.abc import Sequence
+from typing import NamedTuple
 
-from app.adapters.certificates import LocalCertificate, own_names
+from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.service_manager import ServiceManager
+from app.adapters.station_registry import StationRegistry
 from app.adapters.storage.store import open_store
+from app.adapters.tls_ports import TlsPort, pages_tls, stations_tls
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
@@ -48,27 +52,44 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         stack.push_async_callback(manager.stop)
         await manager.start(provision)
         secret = await manager.services.access.bootstrap()
+        clock = manager.services.clock
+        registry = StationRegistry()
         ocpp = OcppListener(
             manager.handler,
             OcppSettings(host=settings.ocpp_host, port=settings.ocpp_port),
-            manager.services.clock,
+            clock,
+            registry=registry,
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
-        certificate = LocalCertificate(
-            settings.data_dir, own_names([settings.web_host, *settings.public_names])
-        )
-        certificate.ensure(manager.services.clock.utc_now())
+        names = own_names([settings.web_host, *settings.public_names])
+        tls_ports = [pages_tls(settings.data_dir, names)]
+        await asyncio.to_thread(tls_ports[0].ensure, clock.utc_now())
         pages = WebListener(
             create_app(manager.services),
             settings.web_host,
             settings.web_port,
-            certificate.server_context(),
+            tls_ports[0].load(),
         )
         await pages.start()
         stack.push_async_callback(pages.stop)
-        _greet(settings, pages.port, ocpp.port, secret)
-        renewal = loop.create_task(_keep_valid(certificate, manager.services.clock))
+        ocpps_port = None
+        if settings.ocpps_port is not None:
+            # Last: its first RSA key takes a while on a slow machine, and nobody waits for it.
+            tls_ports.append(stations_tls(settings.data_dir, names))
+            await asyncio.to_thread(tls_ports[1].ensure, clock.utc_now())
+            ocpps = OcppListener(
+                manager.handler,
+                OcppSettings(host=settings.ocpp_host, port=settings.ocpps_port),
+                clock,
+                tls=tls_ports[1].load(),
+                registry=registry,
+            )
+            await ocpps.start()
+            stack.push_async_callback(ocpps.stop)
+            ocpps_port = ocpps.port
+        _greet(settings, Ports(pages.port, ocpp.port, ocpps_port), secret)
+        renewal = loop.create_task(_keep_valid(tls_ports, clock))
         stack.callback(renewal.cancel)
         system = ServiceManager()
         watchdog = loop.create_task(system.keep_alive(lambda: _cycles(manager)))
@@ -85,11 +106,16 @@ def _cycles(manager: Manager) -> bool:
     return last_s is None or manager.services.clock.monotonic_s() - last_s < CYCLE_LATE_S
 
 
-async def _keep_valid(certificate: LocalCertificate, clock: Clock) -> None:
-    """Looks at the certificate once a day: a box may run for years, or start with a wrong clock."""
+async def _keep_valid(tls_ports: Sequence[TlsPort], clock: Clock) -> None:
+    """Looks at the certificates once a day: a box may run for years, or start with a wrong clock."""
     while True:
         await asyncio.sleep(CERTIFICATE_CHECK_S)
-        await asyncio.to_thread(certificate.ensure, clock.utc_now())
+        for port in tls_ports:
+            try:
+                if await asyncio.to_thread(port.ensure, clock.utc_now()):
+                    port.load()
+            except OSError:
+                log.exception("a certificate could not be renewed; tomorrow again")
 
 
 def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
@@ -116,15 +142,25 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
     )
 
 
-def _greet(settings: Settings, web_port: int, ocpp_port: int, secret: str | None) -> None:
+class Ports(NamedTuple):
+    """What is listened on; no ``ocpps`` where stations have no TLS port."""
+
+    web: int
+    ocpp: int
+    ocpps: int | None
+
+
+def _greet(settings: Settings, ports: Ports, secret: str | None) -> None:
     """What the person at the console needs, on standard output, once."""
     everywhere = settings.web_host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared only
     address = "localhost" if everywhere else settings.web_host
     lines = [
         "",
-        f"  Bornier    https://{address}:{web_port}/",
-        f"  Stations   ws://{address}:{ocpp_port}/ocpp/{{station}}",
+        f"  Bornier    https://{address}:{ports.web}/",
+        f"  Stations   ws://{address}:{ports.ocpp}/ocpp/{{station}}",
     ]
+    if ports.ocpps is not None:
+        lines.append(f"             wss://{address}:{ports.ocpps}/ocpp/{{station}}")
     if secret is not None:
         lines += [
             f"  First sign-in: admin / {secret}",

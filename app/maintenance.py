@@ -12,9 +12,11 @@ import re
 import socket
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from app.adapters.backup_archive import FileVault
+from app.adapters.certificates import KINDS
 from app.adapters.clock import SystemClock
 from app.adapters.data_directory import BACKUPS, DATABASE_FILE, LocalData, held
 from app.adapters.directory_lock import MAINTENANCE_LOCK
@@ -151,7 +153,7 @@ def check(data: Path) -> int:
             lambda: look_at_database(data),
             lambda: look_at_schema(data),
             lambda: _look_at_site(data),
-            lambda: look_at_certificate(data, SystemClock().utc_now()),
+            *(partial(look_at_certificate, data, kind, SystemClock().utc_now()) for kind in KINDS),
             lambda: look_at_disk(data),
         )
         for look in looks:

@@ -16,6 +16,7 @@ from simulators.meter import cli as meter_cli
 from simulators.plan import SitePlan, make_plan
 from simulators.scenario import load_scenario, scenario_names
 from simulators.station import cli as station_cli
+from simulators.station import trust
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,9 +60,16 @@ def _list() -> int:
 
 
 def _run(plan: SitePlan, options: argparse.Namespace) -> int:
-    ports = ManagerPorts(web=options.web_port, ocpp=options.ocpp_port)
+    ports = ManagerPorts(web=options.web_port, ocpp=options.ocpp_port, ocpps=options.ocpps_port)
+    url = options.ocpp_url or f"ws://{ports.host}:{ports.ocpp}/ocpp"
+    try:
+        tls = trust.client_context(url, options.ca, insecure=options.insecure)
+    except OSError as error:
+        sys.stderr.write(f"simulators: {options.ca}: {error}\n")
+        return 2
     settings = LiveSettings(
-        ocpp_url=options.ocpp_url or f"ws://{ports.host}:{ports.ocpp}/ocpp",
+        ocpp_url=url,
+        tls=tls,
         meter_host=options.meter_host,
         meter_port=options.meter_port,
         data=options.data if options.with_manager else None,
@@ -107,6 +115,8 @@ def _parser() -> argparse.ArgumentParser:
     run.add_argument("--data", type=Path, default=Path("var"), help="the manager's data directory")
     run.add_argument("--web-port", type=int, default=8443)
     run.add_argument("--ocpp-port", type=int, default=8080)
+    run.add_argument("--ocpps-port", type=int, default=8081)
+    trust.add_arguments(run)
     return parser
 
 

@@ -18,6 +18,7 @@ class ManagerPorts(msgspec.Struct, frozen=True):
 
     web: int = 8443
     ocpp: int = 8080
+    ocpps: int = 8081
     host: str = "127.0.0.1"
 
 
@@ -33,6 +34,7 @@ class ManagerProcess:
             "--web-port", str(ports.web),
             "--ocpp-host", ports.host,
             "--ocpp-port", str(ports.ocpp),
+            "--ocpps-port", str(ports.ocpps),
         ]  # fmt: skip
         self._process: asyncio.subprocess.Process | None = None
         self._ports = ports

@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import json
 import signal
+import ssl
 from collections.abc import Callable, Coroutine
 from datetime import UTC, datetime
 from pathlib import Path
@@ -37,6 +38,8 @@ class LiveSettings(msgspec.Struct, frozen=True):
     """Where everything listens. ``data`` is the manager's directory, ``None`` without manager."""
 
     ocpp_url: str
+    tls: ssl.SSLContext | None = None
+    """What the stations believe where ``ocpp_url`` is ``wss://``."""
     meter_host: str = "127.0.0.1"
     meter_port: int = 5020
     data: Path | None = None
@@ -74,7 +77,7 @@ async def _run(
         manager = await _manager(plan, settings, server.port, stack)
         if manager is not None and not await _until(manager.ready(), stopped):
             return
-        fleet = Fleet(plan, lambda station: _websocket(settings.ocpp_url, station), _utc_now)
+        fleet = Fleet(plan, lambda station: _websocket(settings, station), _utc_now)
         stack.push_async_callback(fleet.stop)
         driver = Driver(plan, fleet, meter=meter, manager=manager, tell=tell)
         fleet.start(CONNECT_WITHIN_S)
@@ -144,9 +147,11 @@ async def _until(work: Coroutine[Any, Any, None], stopped: asyncio.Event) -> boo
         await asyncio.gather(task, signalled, return_exceptions=True)
 
 
-def _websocket(url: str, station: str) -> LinkFactory:
+def _websocket(settings: LiveSettings, station: str) -> LinkFactory:
+    url = f"{settings.ocpp_url.rstrip('/')}/{quote(station, safe='')}"
+
     async def connect() -> Link:
-        return await websocket_link(f"{url.rstrip('/')}/{quote(station, safe='')}")
+        return await websocket_link(url, tls=settings.tls)
 
     return connect
 

@@ -1,22 +1,55 @@
-"""The certificate of the pages: made by the box for itself at the first start."""
+"""The certificates of the box: made by itself at the first start, one or two for each TLS port."""
 
 from __future__ import annotations
 
 import ipaddress
+import logging
 import os
 import socket
-import ssl
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Final, NamedTuple
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-CERTIFICATE_FILE = "ui.crt"
-KEY_FILE = "ui.key"
+log = logging.getLogger(__name__)
+
+PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+
+
+class CertificateKind(NamedTuple):
+    """Names of the files, and what the key is: ``algorithm`` tells which keys are of this kind."""
+
+    name: str
+    algorithm: str
+    make_key: Callable[[], PrivateKey]
+    digest: hashes.SHA256 | hashes.SHA384
+
+    @property
+    def certificate_file(self) -> str:
+        """Within the data directory."""
+        return f"{self.name}.crt"
+
+    @property
+    def key_file(self) -> str:
+        """Within the data directory, for its owner only."""
+        return f"{self.name}.key"
+
+
+PAGES: Final = CertificateKind(
+    "ui", "secp384r1", lambda: ec.generate_private_key(ec.SECP384R1()), hashes.SHA384()
+)
+STATIONS: Final = CertificateKind(
+    "stations", "secp256r1", lambda: ec.generate_private_key(ec.SECP256R1()), hashes.SHA256()
+)
+STATIONS_RSA: Final = CertificateKind(
+    "stations-rsa", "rsa2048", lambda: rsa.generate_private_key(65537, 2048), hashes.SHA256()
+)
+KINDS: Final = (PAGES, STATIONS, STATIONS_RSA)
 
 VALIDITY = timedelta(days=820)
 """Below the 825 days beyond which browsers distrust even an imported certificate."""
@@ -25,8 +58,6 @@ RENEW_BEFORE = timedelta(days=30)
 _BACKDATED = timedelta(days=1)
 _COMMON_NAME_MOST = 64
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  left out, never bound to
-
-_TLS12_CIPHERS = "ECDHE-ECDSA-AES256-GCM-SHA384:ECDHE-RSA-AES256-GCM-SHA384"
 
 SubjectName = x509.DNSName | x509.IPAddress
 
@@ -43,79 +74,63 @@ def own_names(further: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
-def web_tls_context(
-    directory: Path, further_names: Sequence[str], now_utc: datetime
-) -> ssl.SSLContext:
-    """The context of the HTTPS port, with a certificate made or renewed as needed.
-
-    A process that lives for months keeps a ``LocalCertificate`` and calls ``ensure`` daily.
-    """
-    certificate = LocalCertificate(directory, own_names(further_names))
-    certificate.ensure(now_utc)
-    return certificate.server_context()
-
-
 class LocalCertificate:
-    """A self-signed certificate (ECDSA P-256) and its key (0600) in ``directory``.
+    """A self-signed certificate and its key (0600) in ``directory``.
 
     ``names`` are host names and IP addresses it must carry.
     """
 
-    def __init__(self, directory: Path, names: Sequence[str]) -> None:
-        self.certificate_path = directory / CERTIFICATE_FILE
-        self.key_path = directory / KEY_FILE
+    def __init__(
+        self, directory: Path, names: Sequence[str], kind: CertificateKind = PAGES
+    ) -> None:
+        self.certificate_path = directory / kind.certificate_file
+        self.key_path = directory / kind.key_file
+        self._kind = kind
         self._names = tuple(_subject_name(name) for name in names)
         self._common_name = names[0][:_COMMON_NAME_MOST]
-        self._context: ssl.SSLContext | None = None
 
     def ensure(self, now_utc: datetime) -> bool:
         """Makes the certificate when there is none, or none that can serve: unreadable, expiring
         within 30 days, not valid yet, made for another key, or lacking a name. The key stays, as
-        long as it can be read.
+        long as it can be read and is of its kind.
 
-        True when one was made; the context of ``server_context`` has then taken it over, and new
-        connections get it. Call it at the start and daily.
+        True when one was made. Call it at the start and daily.
         """
         key = self._load_key()
         if key is not None and self._serves(key, now_utc):
             return False
         if key is None:
-            key = ec.generate_private_key(ec.SECP256R1())
+            if self.key_path.exists():
+                log.warning(
+                    "%s: no usable %s key, replaced; whoever trusted the certificate is asked anew",
+                    self.key_path.name,
+                    self._kind.algorithm,
+                )
+            key = self._kind.make_key()
             _write(self.key_path, _key_pem(key), 0o600)
         certificate = self._sign(key, now_utc)
         _write(self.certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
-        if self._context is not None:
-            self._context.load_cert_chain(self.certificate_path, self.key_path)
+        log.info("%s: made, valid for %d days", self.certificate_path.name, VALIDITY.days)
         return True
-
-    def server_context(self) -> ssl.SSLContext:
-        """The context of the HTTPS port, always the same: TLS 1.2 and 1.3 with AES-256 only.
-
-        The suites of TLS 1.3 follow the policy of the process (``app.adapters.tls_policy``).
-        """
-        if self._context is None:
-            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-            context.minimum_version = ssl.TLSVersion.TLSv1_2
-            context.set_ciphers(_TLS12_CIPHERS)
-            context.options |= ssl.OP_NO_COMPRESSION | ssl.OP_NO_RENEGOTIATION
-            context.set_alpn_protocols(["http/1.1"])
-            context.load_cert_chain(self.certificate_path, self.key_path)
-            self._context = context
-        return self._context
 
     def fingerprint(self) -> str:
         """SHA-256 of the certificate as browsers show it (``AB:CD:…``), to compare on first use."""
         certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
 
-    def _load_key(self) -> ec.EllipticCurvePrivateKey | None:
+    def _load_key(self) -> PrivateKey | None:
         try:
             key = serialization.load_pem_private_key(self.key_path.read_bytes(), password=None)
         except (OSError, ValueError):
             return None
-        return key if isinstance(key, ec.EllipticCurvePrivateKey) else None
+        match key:
+            case ec.EllipticCurvePrivateKey() if key.curve.name == self._kind.algorithm:
+                return key
+            case rsa.RSAPrivateKey() if f"rsa{key.key_size}" == self._kind.algorithm:
+                return key
+        return None
 
-    def _serves(self, key: ec.EllipticCurvePrivateKey, now_utc: datetime) -> bool:
+    def _serves(self, key: PrivateKey, now_utc: datetime) -> bool:
         try:
             certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
             carried = certificate.extensions.get_extension_for_class(x509.SubjectAlternativeName)
@@ -128,7 +143,7 @@ class LocalCertificate:
             and set(self._names) <= set(carried.value)
         )
 
-    def _sign(self, key: ec.EllipticCurvePrivateKey, now_utc: datetime) -> x509.Certificate:
+    def _sign(self, key: PrivateKey, now_utc: datetime) -> x509.Certificate:
         subject = x509.Name(
             [
                 x509.NameAttribute(NameOID.ORGANIZATION_NAME, "Bornier"),
@@ -147,24 +162,26 @@ class LocalCertificate:
             .not_valid_after(not_before + VALIDITY)
             .add_extension(x509.SubjectAlternativeName(self._names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_KEY_USAGE, critical=True)
+            .add_extension(_key_usage(key), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .sign(key, hashes.SHA256())
+            .sign(key, self._kind.digest)
         )
 
 
-_KEY_USAGE = x509.KeyUsage(
-    digital_signature=True,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=False,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+def _key_usage(key: PrivateKey) -> x509.KeyUsage:
+    return x509.KeyUsage(
+        digital_signature=True,
+        content_commitment=False,
+        # RSA key transport of TLS 1.2: strict clients look for it.
+        key_encipherment=isinstance(key, rsa.RSAPrivateKey),
+        data_encipherment=False,
+        key_agreement=False,
+        key_cert_sign=False,
+        crl_sign=False,
+        encipher_only=False,
+        decipher_only=False,
+    )
 
 
 def _subject_name(name: str) -> SubjectName:
@@ -174,7 +191,7 @@ def _subject_name(name: str) -> SubjectName:
         return x509.DNSName(name.encode("idna").decode("ascii"))
 
 
-def _key_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+def _key_pem(key: PrivateKey) -> bytes:
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

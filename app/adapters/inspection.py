@@ -12,7 +12,7 @@ import msgspec
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
-from app.adapters.certificates import CERTIFICATE_FILE, KEY_FILE, RENEW_BEFORE
+from app.adapters.certificates import KINDS, RENEW_BEFORE, CertificateKind
 from app.adapters.data_directory import (
     DATABASE_FILE,
     applied_steps,
@@ -42,10 +42,10 @@ def look_at_directory(directory: Path) -> Finding:
     """Can this process work in it, and is it closed to other accounts?"""
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         return Finding(False, "check-directory-closed", {"path": directory})
-    if directory.stat().st_mode & 0o007 and (directory / KEY_FILE).exists():
-        key_mode = (directory / KEY_FILE).stat().st_mode & 0o777
-        if key_mode & 0o077:
-            return Finding(False, "check-key-open", {"path": directory / KEY_FILE})
+    if directory.stat().st_mode & 0o007:
+        for key in (directory / kind.key_file for kind in KINDS):
+            if key.exists() and key.stat().st_mode & 0o077:
+                return Finding(False, "check-key-open", {"path": key})
     with lock(directory, MANAGER_LOCK) as free:
         return Finding(True, "check-manager-stopped" if free else "check-manager-runs")
 
@@ -76,23 +76,25 @@ def stored_site(directory: Path) -> SiteConfiguration | None:
         engine.abandon()
 
 
-def look_at_certificate(directory: Path, now_utc: datetime) -> Finding:
-    """The certificate of the pages. One that is absent is no fault: the next start makes it."""
-    path, key_path = directory / CERTIFICATE_FILE, directory / KEY_FILE
+def look_at_certificate(directory: Path, kind: CertificateKind, now_utc: datetime) -> Finding:
+    """A certificate of the pages or stations. An absent one is no fault: a start makes it."""
+    path, key_path = directory / kind.certificate_file, directory / kind.key_file
+    file = {"file": path.name}
     if not path.exists():
-        return Finding(True, "check-certificate-none")
+        return Finding(True, "check-certificate-none", {**file})
     try:
         certificate = x509.load_pem_x509_certificate(path.read_bytes())
         key = serialization.load_pem_private_key(key_path.read_bytes(), password=None)
     except (OSError, ValueError) as error:
-        return Finding(False, "check-certificate-unreadable", {"cause": error})
+        return Finding(False, "check-certificate-unreadable", {**file, "cause": error})
     if certificate.public_key() != key.public_key():
-        return Finding(False, "check-certificate-other-key")
+        return Finding(False, "check-certificate-other-key", {**file})
     until = certificate.not_valid_after_utc
     days = (until - now_utc).days
+    dated = {**file, "until": f"{until:%Y-%m-%d}"}
     if not certificate.not_valid_before_utc <= now_utc < until - RENEW_BEFORE:
-        return Finding(False, "check-certificate-expiring", {"until": f"{until:%Y-%m-%d}"})
-    return Finding(True, "check-certificate-valid", {"until": f"{until:%Y-%m-%d}", "days": days})
+        return Finding(False, "check-certificate-expiring", {**dated})
+    return Finding(True, "check-certificate-valid", {**dated, "days": days})
 
 
 def look_at_disk(directory: Path, least_bytes: int = FREE_LEAST_BYTES) -> Finding:

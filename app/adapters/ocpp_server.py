@@ -23,6 +23,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
+from app.adapters.station_registry import REPLACED, StationRegistry
 from app.ocpp16.session import SessionLimits
 from app.services.ports import Clock, StationHandler
 
@@ -36,8 +37,6 @@ MAX_IDENTITY: Final = 48
 HANDSHAKE_S: Final = 10.0
 MAX_HANDSHAKE_BYTES: Final = 16 * 1024
 """What a caller may take before it is a station; uvicorn itself sets no bound."""
-
-_REPLACED: Final = "replaced by a newer connection"
 
 
 class OcppSettings(msgspec.Struct, frozen=True):
@@ -62,7 +61,8 @@ class OcppListener:
     """Accepts stations and runs one ``StationConnection`` for each; the newest one wins.
 
     A station that connects again ends its older connection first, and the services hear
-    ``disconnected`` of the old link before ``connected`` of the new one.
+    ``disconnected`` of the old link before ``connected`` of the new one. Listeners that share a
+    ``registry`` keep this promise together: a station may move from one port to the other.
     """
 
     def __init__(
@@ -73,6 +73,7 @@ class OcppListener:
         *,
         limits: SessionLimits | None = None,
         tls: ssl.SSLContext | None = None,
+        registry: StationRegistry | None = None,
     ) -> None:
         self.settings = settings
         self.refused = 0
@@ -81,7 +82,7 @@ class OcppListener:
         self._clock = clock
         self._limits = limits
         self._tls = tls
-        self._generation = 0
+        self._registry = registry or StationRegistry()
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -92,7 +93,7 @@ class OcppListener:
 
     @property
     def connections(self) -> Mapping[str, StationConnection]:
-        """The newest connection of each station."""
+        """The newest connection of each station on this port."""
         return self._connections
 
     async def start(self) -> None:
@@ -117,7 +118,7 @@ class OcppListener:
             ssl_context_factory=None if tls is None else (lambda _config, _default: tls),
         )
         await self._listener.start(config, _station_socket(settings))
-        log.info("stations connect to port %d", self.port)
+        log.info("stations connect to port %d%s", self.port, "" if tls is None else " (TLS)")
 
     async def stop(self) -> None:
         """Closes the port and every connection (1012, service restart). No-op when not started."""
@@ -144,8 +145,10 @@ class OcppListener:
         if identity is None:
             await self._deny(websocket, 404, "No usable station identity at the end of the path.")
             return
-        known = identity in self._connections
-        if not known and len(self._connections) >= self.settings.max_connections:
+        if (
+            identity not in self._registry
+            and len(self._connections) >= self.settings.max_connections
+        ):
             await self._deny(websocket, 503, "Too many stations.")
             return
         offered = scope["subprotocols"]
@@ -167,29 +170,23 @@ class OcppListener:
         await websocket.send_denial_response(PlainTextResponse(text, status))
 
     async def _serve(self, identity: str, address: str, transport: _AsgiTransport) -> None:
-        self._generation += 1
         connection = StationConnection(
             identity,
             transport,
             self._handler,
             self._clock,
-            generation=self._generation,
+            generation=self._registry.next_generation(),
             address=address,
             limits=self._limits,
         )
-        older = self._connections.get(identity)
         self._connections[identity] = connection
         try:
-            if older is not None:
-                log.info("%s: connects again, from %s", identity, address)
-                await older.close(_REPLACED)
-                await older.ended.wait()
-            if self._connections[identity] is connection:
+            if await self._registry.take_over(connection):
                 await connection.run()
             else:
-                await transport.close(1000, _REPLACED)
+                await transport.close(1000, REPLACED)
         finally:
-            connection.ended.set()
+            self._registry.leave(connection)
             if self._connections.get(identity) is connection:
                 del self._connections[identity]
 

@@ -1,9 +1,10 @@
-"""AES-256 only, in TLS 1.3 as well: a policy that OpenSSL must read before it starts.
+"""AES-GCM only, in TLS 1.3 as well: a policy that OpenSSL must read before it starts.
 
 Python cannot choose the suites of TLS 1.3 (``SSLContext.set_ciphers`` acts up to 1.2), OpenSSL's
-configuration file can. The file is named by an environment variable and read once, when the
-library is first used; so this module imports nothing that would load it, and starts the process
-anew when something else already has.
+configuration file can, for all contexts of the process at once: it names what any of them may
+speak, and ``app.adapters.tls_ports`` narrows that port by port. The file is named by an
+environment variable and read once, when the library is first used; so this module imports nothing
+that would load it, and starts the process anew when something else already has.
 """
 
 from __future__ import annotations
@@ -21,8 +22,8 @@ ssl_conf = bornier_ssl
 system_default = bornier_tls
 [bornier_tls]
 MinProtocol = TLSv1.2
-CipherString = ECDHE+AESGCM:!AES128
-Ciphersuites = TLS_AES_256_GCM_SHA384
+CipherString = ECDHE+AESGCM
+Ciphersuites = TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256
 """
 
 _LOADED_BY = ("_ssl", "_hashlib")
@@ -32,9 +33,9 @@ _LOADED_BY = ("_ssl", "_hashlib")
 def ensure_tls_policy(data_dir: Path) -> None:
     """Call first of all, before anything imports ``ssl``; may start the process anew (once).
 
-    Every TLS connection of the process then needs AES-256-GCM and TLS 1.2 at least; a context
-    may widen its own TLS 1.2 list again with ``set_ciphers``. Raises ``OSError`` when the file
-    cannot be written.
+    Every TLS connection of the process then needs AES-GCM and TLS 1.2 at least; a context may
+    choose its own TLS 1.2 list with ``set_ciphers``. Raises ``OSError`` when the file cannot be
+    written.
     """
     path = data_dir.resolve() / "openssl.cnf"
     written = _write_if_different(path)

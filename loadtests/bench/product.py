@@ -94,7 +94,7 @@ def manager(document: dict[str, Any], log: Path) -> Iterator[tuple[int, Usage]]:
         port, web_port = free_port(), free_port()
         command = ["-m", "app", "serve", "--provision", str(provision)]
         command += ["--data", str(Path(folder, "var"))]
-        command += ["--ocpp-port", str(port), "--web-port", str(web_port)]
+        command += ["--ocpp-port", str(port), "--ocpps-port", "off", "--web-port", str(web_port)]
         with running(command, log) as process:
             try:
                 wait_for_port(port, lambda: process.poll() is None)

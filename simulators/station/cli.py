@@ -5,16 +5,18 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
-import functools
 import random
 import signal
+import ssl
+import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from urllib.parse import quote
 
+from simulators.station import trust
 from simulators.station.config import ConnectorConfig, StationConfig
 from simulators.station.ev import Car
-from simulators.station.link import websocket_link
+from simulators.station.link import Link, LinkFactory, websocket_link
 from simulators.station.persona import load_persona, persona_names
 from simulators.station.station import SimStation
 
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--id-tag", action="append", help="badges of the drivers; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, help="stop after this time")
+    trust.add_arguments(parser)
 
 
 def configurations(count: int, prefix: str, outlets: int, *, free: bool) -> list[StationConfig]:
@@ -81,20 +84,40 @@ class Fleet:
         *,
         occupied: float,
         id_tags: Sequence[str] = (),
+        tls: ssl.SSLContext | None = None,
     ) -> None:
         self._rng = rng
         self._id_tags = list(id_tags)
         self._occupied = occupied
+        self._url = url.rstrip("/")
+        self._tls = tls
+        self._trouble = ""
         self.stations = [
             SimStation(
                 config,
                 load_persona(personas[position % len(personas)]),
-                functools.partial(websocket_link, f"{url.rstrip('/')}/{quote(config.station_id)}"),
+                self._link_to(config.station_id),
                 _utc_now,
                 random.Random(rng.getrandbits(64)),
             )
             for position, config in enumerate(configs)
         ]
+
+    def _link_to(self, station_id: str) -> LinkFactory:
+        async def connect() -> Link:
+            try:
+                return await websocket_link(f"{self._url}/{quote(station_id)}", tls=self._tls)
+            except OSError as error:
+                self._tell_trouble(f"{station_id}: {error}", str(error))
+                raise
+
+        return connect
+
+    def _tell_trouble(self, text: str, cause: str) -> None:
+        """A hundred stations that fail for the same cause say so once."""
+        if cause != self._trouble:
+            self._trouble = cause
+            print(text, file=sys.stderr, flush=True)
 
     async def run(self, seconds: float | None) -> None:
         """Connect, plug cars in and step them once a second; for ever without ``seconds``."""
@@ -157,6 +180,7 @@ async def serve(args: argparse.Namespace) -> None:
         random.Random(args.seed),
         occupied=args.occupied,
         id_tags=args.id_tag or (),
+        tls=trust.client_context(args.url, args.ca, insecure=args.insecure),
     )
     loop = asyncio.get_running_loop()
     running = loop.create_task(fleet.run(args.seconds))
@@ -177,5 +201,9 @@ async def _report(fleet: Fleet) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; the exit code."""
-    asyncio.run(serve(args))
+    try:
+        asyncio.run(serve(args))
+    except OSError as error:
+        sys.stderr.write(f"stations: {error}\n")
+        return 1
     return 0

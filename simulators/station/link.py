@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import random
+import ssl
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Protocol
@@ -205,12 +206,20 @@ class WebSocketLink:
 
 
 async def websocket_link(
-    url: str, subprotocol: str | None = "ocpp1.6", *, open_timeout_s: float = 10.0
+    url: str,
+    subprotocol: str | None = "ocpp1.6",
+    *,
+    open_timeout_s: float = 10.0,
+    tls: ssl.SSLContext | None = None,
 ) -> WebSocketLink:
-    """Connect to ``url``; raises ``OSError`` when nobody answers or the handshake is refused."""
+    """Connect to ``url``, over ``tls`` where it is ``wss://``.
+
+    Raises ``OSError`` when nobody answers, or one side refuses the other.
+    """
     try:
         connection = await connect(
             url,
+            ssl=tls,
             subprotocols=None if subprotocol is None else [Subprotocol(subprotocol)],
             proxy=None,
             compression=None,

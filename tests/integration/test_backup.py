@@ -185,7 +185,7 @@ def test_commands_beside_a_running_manager(tmp_path: Path, phrase: str) -> None:
         status, output = run("restore", path, "--data", manager.data, "--passphrase-file", phrase)
         assert status == 2
         assert "A manager is running" in output
-        ports = ("--web-port", "0", "--ocpp-port", "0")
+        ports = ("--web-port", "0", "--ocpp-port", "0", "--ocpps-port", "0")
         status, output = run("serve", "--data", manager.data, *ports)
         assert status == 2
         assert "a manager is running" in output
@@ -356,7 +356,7 @@ def test_a_terminal_is_asked_for_the_passphrase(tmp_path: Path, phrase: str) -> 
 
 def test_a_start_that_fails_says_why(tmp_path: Path) -> None:
     (tmp_path / "site.json").write_text("{}")
-    ports = ("--web-port", "0", "--ocpp-port", "0")
+    ports = ("--web-port", "0", "--ocpp-port", "0", "--ocpps-port", "0")
     data = ("--data", tmp_path / "data")
     status, output = run("--verbose", "serve", *data, *ports, "--provision", tmp_path / "site.json")
     assert status == 2

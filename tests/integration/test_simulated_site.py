@@ -33,11 +33,12 @@ class Running:
 
     def __init__(self, data: Path, scenario: str = "small-4", *options: str) -> None:
         self.data = data
-        self.web, self.ocpp, self.meter = free_ports(3)
+        self.web, self.ocpp, self.ocpps, self.meter = free_ports(4)
         self._arguments = [
             "-m", "simulators", "run", scenario, "--with-manager",
             "--data", str(data), "--web-port", str(self.web),
-            "--ocpp-port", str(self.ocpp), "--meter-port", str(self.meter),
+            "--ocpp-port", str(self.ocpp), "--ocpps-port", str(self.ocpps),
+            "--meter-port", str(self.meter),
             *options,
         ]  # fmt: skip
         self.output = ""

@@ -33,6 +33,7 @@ class RunningManager:
         self.data = folder / "data"
         self.web_port = free_port()
         self.ocpp_port = free_port()
+        self.ocpps_port = free_port()
         self._log = folder / "manager.log"
         self._site = folder / "site.json"
         self._site.write_text(json.dumps(site or {}))
@@ -48,6 +49,11 @@ class RunningManager:
     def ocpp_url(self) -> str:
         """Where stations connect; the identity comes behind."""
         return f"ws://127.0.0.1:{self.ocpp_port}/ocpp"
+
+    @property
+    def ocpps_url(self) -> str:
+        """The same over TLS."""
+        return f"wss://127.0.0.1:{self.ocpps_port}/ocpp"
 
     @property
     def database(self) -> Path:
@@ -71,9 +77,10 @@ class RunningManager:
         return self._process is not None and self._process.poll() is None
 
     def start(self) -> None:
-        """Starts and waits until ``/health`` answers."""
+        """Starts and waits until ``/health`` answers and every port is open."""
         command = [sys.executable, "-m", "app", "serve", "--data", str(self.data)]
         command += ["--web-port", str(self.web_port), "--ocpp-port", str(self.ocpp_port)]
+        command += ["--ocpps-port", str(self.ocpps_port)]
         if self._provisioned:
             command += ["--provision", str(self._site)]
         with self._log.open("ab") as log:
@@ -84,7 +91,7 @@ class RunningManager:
         while time.monotonic() < deadline:
             if not self.running:
                 raise AssertionError(f"the manager ended:\n{self.output}")
-            if self.health() is not None:
+            if self.health() is not None and _listens(self.ocpps_port):
                 return
             time.sleep(0.1)
         raise AssertionError(f"the manager does not answer:\n{self.output}")
@@ -131,6 +138,14 @@ class RunningManager:
             raise AssertionError(f"the manager does not stop:\n{self.output}") from None
         self._process = None
         return status
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port), timeout=20).close()
+    except OSError:
+        return False
+    return True
 
 
 def untrusting() -> ssl.SSLContext:

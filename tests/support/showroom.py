@@ -20,12 +20,12 @@ from typing import Any
 
 import msgspec
 
-from app.adapters.certificates import web_tls_context
 from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.storage.store import open_store
+from app.adapters.tls_ports import web_tls_context
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.badge import Badge

@@ -40,6 +40,7 @@ def _inbox(visit: Visit, form: Form, status: int = 200) -> Response:
     host = visit.request.url.hostname or "localhost"
     if ":" in host:
         host = f"[{host}]"
+    settings = visit.services.settings
     now = visit.services.clock.utc_now()
     callers = [
         {
@@ -66,5 +67,8 @@ def _inbox(visit: Visit, form: Form, status: int = 200) -> Response:
         callers=callers,
         blocks=blocks,
         circuits=visit.services.circuits.tree(),
-        url=f"ws://{host}:{visit.services.settings.ocpp_port}/ocpp/",
+        url=f"ws://{host}:{settings.ocpp_port}/ocpp/",
+        secure_url=(
+            None if settings.ocpps_port is None else f"wss://{host}:{settings.ocpps_port}/ocpp/"
+        ),
     )

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import ipaddress
+import logging
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -8,12 +9,16 @@ from pathlib import Path
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import serialization
-from cryptography.hazmat.primitives.asymmetric import ec, ed25519
+from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 
 from app.adapters.certificates import (
+    KINDS,
+    PAGES,
+    STATIONS,
+    STATIONS_RSA,
+    CertificateKind,
     LocalCertificate,
     own_names,
-    web_tls_context,
 )
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -41,7 +46,9 @@ def test_the_first_start_makes_one_that_browsers_can_check(
     ]
     key = made.public_key()
     assert isinstance(key, ec.EllipticCurvePublicKey)
-    assert key.curve.name == "secp256r1"
+    assert key.curve.name == "secp384r1"
+    assert made.signature_hash_algorithm is not None
+    assert made.signature_hash_algorithm.name == "sha384"
     assert made.not_valid_before_utc < NOW
     assert NOW + timedelta(days=800) < made.not_valid_after_utc
     assert made.not_valid_after_utc - made.not_valid_before_utc <= timedelta(days=825)
@@ -184,38 +191,41 @@ def test_a_name_with_accents_is_carried_as_dns_spells_it(tmp_path: Path) -> None
     assert carried.value.get_values_for_type(x509.DNSName) == ["xn--rsidence-b1a.example"]
 
 
-def test_the_web_context_speaks_tls_12_and_13_with_aes_256_alone(tmp_path: Path) -> None:
-    context = web_tls_context(tmp_path, ["192.0.2.5"], NOW)
-    assert context.minimum_version is ssl.TLSVersion.TLSv1_2
-    older = [cipher for cipher in context.get_ciphers() if cipher["protocol"] != "TLSv1.3"]
-    assert {cipher["name"] for cipher in older} == {
-        "ECDHE-ECDSA-AES256-GCM-SHA384",
-        "ECDHE-RSA-AES256-GCM-SHA384",
-    }
-    assert (tmp_path / "ui.crt").is_file()
+@pytest.mark.parametrize("kind", KINDS, ids=lambda kind: kind.name)
+def test_each_kind_has_files_and_a_key_of_its_own(tmp_path: Path, kind: CertificateKind) -> None:
+    certificate = LocalCertificate(tmp_path, NAMES, kind)
+    assert certificate.ensure(NOW)
+    assert {file.name for file in tmp_path.iterdir()} == {kind.certificate_file, kind.key_file}
+    key = read(certificate).public_key()
+    usage = read(certificate).extensions.get_extension_for_class(x509.KeyUsage).value
+    assert usage.digital_signature
+    if kind is STATIONS_RSA:
+        assert isinstance(key, rsa.RSAPublicKey)
+        assert key.key_size == 2048
+    else:
+        assert isinstance(key, ec.EllipticCurvePublicKey)
+    assert usage.key_encipherment == (kind is STATIONS_RSA)
+    assert not LocalCertificate(tmp_path, NAMES, kind).ensure(NOW)
 
 
-def test_there_is_one_context_and_it_follows_the_renewal(certificate: LocalCertificate) -> None:
-    certificate.ensure(NOW)
-    context = certificate.server_context()
-    assert certificate.server_context() is context
-    first = served_certificate(context)
-    assert certificate.ensure(NOW + timedelta(days=800))
-    assert served_certificate(context) != first
+@pytest.mark.parametrize("kind", [PAGES, STATIONS_RSA], ids=lambda kind: kind.name)
+def test_a_key_of_another_kind_is_replaced_and_that_is_said(
+    tmp_path: Path, kind: CertificateKind, caplog: pytest.LogCaptureFixture
+) -> None:
+    former = LocalCertificate(tmp_path, NAMES, STATIONS)
+    former.ensure(NOW)
+    wanted = LocalCertificate(tmp_path, NAMES, kind)
+    former.certificate_path.rename(wanted.certificate_path)
+    former.key_path.rename(wanted.key_path)
+    with caplog.at_level(logging.WARNING):
+        assert wanted.ensure(NOW)
+    assert f"{kind.key_file}: no usable {kind.algorithm} key, replaced" in caplog.text
+    assert not wanted.ensure(NOW)
 
 
-def served_certificate(context: ssl.SSLContext) -> bytes | None:
-    """The certificate a client is shown, in a handshake through memory."""
-    to_server, to_client = ssl.MemoryBIO(), ssl.MemoryBIO()
-    client_context = ssl.create_default_context()
-    client_context.check_hostname = False
-    client_context.verify_mode = ssl.CERT_NONE
-    client = client_context.wrap_bio(to_client, to_server)
-    server = context.wrap_bio(to_server, to_client, server_side=True)
-    for _ in range(3):
-        for side in (client, server):
-            try:
-                side.do_handshake()
-            except ssl.SSLWantReadError:
-                continue
-    return client.getpeercert(binary_form=True)
+def test_the_first_start_has_nothing_to_replace(
+    certificate: LocalCertificate, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        certificate.ensure(NOW)
+    assert caplog.text == ""

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.certificates import LocalCertificate
+from app.adapters.certificates import PAGES, STATIONS_RSA, LocalCertificate
 from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.directory_lock import MANAGER_LOCK, lock
 from app.adapters.inspection import (
@@ -43,7 +43,7 @@ def test_a_sound_directory(data: Path) -> None:
     assert look_at_database(data).ok
     assert look_at_schema(data).key == "check-schema-current"
     assert stored_site(data) == EMPTY_SITE
-    assert look_at_certificate(data, NOON).key == "check-certificate-valid"
+    assert look_at_certificate(data, PAGES, NOON).key == "check-certificate-valid"
     assert look_at_disk(data, 1).ok
 
 
@@ -62,7 +62,9 @@ def test_a_key_that_others_can_read(data: Path) -> None:
     assert look_at_directory(data).ok
     (data / "ui.key").chmod(0o644)
     assert look_at_directory(data).key == "check-key-open"
-    (data / "ui.key").unlink()
+    (data / "ui.key").rename(data / "stations-rsa.key")
+    assert look_at_directory(data).key == "check-key-open"
+    (data / "stations-rsa.key").unlink()
     assert look_at_directory(data).ok
     data.chmod(0o700)
     assert look_at_directory(data).ok
@@ -79,21 +81,30 @@ def test_schemas_of_other_versions(data: Path) -> None:
 
 @pytest.mark.parametrize("at", [timedelta(days=-2), timedelta(days=800), timedelta(days=900)])
 def test_a_certificate_out_of_its_time(data: Path, at: timedelta) -> None:
-    finding = look_at_certificate(data, NOON + at)
+    finding = look_at_certificate(data, PAGES, NOON + at)
     assert (finding.ok, finding.key) == (False, "check-certificate-expiring")
 
 
 def test_certificates_that_cannot_serve(data: Path, tmp_path: Path) -> None:
     LocalCertificate(tmp_path / "other", ("localhost",)).ensure(NOON)
     (tmp_path / "other" / "ui.key").replace(data / "ui.key")
-    assert look_at_certificate(data, NOON).key == "check-certificate-other-key"
+    assert look_at_certificate(data, PAGES, NOON).key == "check-certificate-other-key"
     (data / "ui.key").write_text("no key")
-    assert look_at_certificate(data, NOON).key == "check-certificate-unreadable"
+    assert look_at_certificate(data, PAGES, NOON).key == "check-certificate-unreadable"
     (data / "ui.key").unlink()
-    assert look_at_certificate(data, NOON).key == "check-certificate-unreadable"
+    assert look_at_certificate(data, PAGES, NOON).key == "check-certificate-unreadable"
     (data / "ui.crt").unlink()
-    finding = look_at_certificate(data, NOON)
+    finding = look_at_certificate(data, PAGES, NOON)
     assert (finding.ok, finding.key) == (True, "check-certificate-none")
+
+
+def test_each_certificate_is_named_by_its_file(data: Path) -> None:
+    finding = look_at_certificate(data, STATIONS_RSA, NOON)
+    assert (finding.key, finding.params) == ("check-certificate-none", {"file": "stations-rsa.crt"})
+    LocalCertificate(data, ("localhost",), STATIONS_RSA).ensure(NOON)
+    finding = look_at_certificate(data, STATIONS_RSA, NOON)
+    assert finding.key == "check-certificate-valid"
+    assert finding.params["file"] == "stations-rsa.crt"
 
 
 def test_too_little_room(data: Path) -> None:

@@ -37,7 +37,7 @@ def test_before_openssl_is_loaded_the_variable_is_enough(
     ensure_tls_policy(tmp_path / "data")
     policy = tmp_path / "data" / "openssl.cnf"
     assert os.environ["OPENSSL_CONF"] == str(policy)
-    assert "Ciphersuites = TLS_AES_256_GCM_SHA384\n" in policy.read_text()
+    assert "Ciphersuites = TLS_AES_256_GCM_SHA384:TLS_AES_128_GCM_SHA256\n" in policy.read_text()
 
 
 def test_once_openssl_is_loaded_the_very_same_command_starts_anew(

@@ -251,7 +251,9 @@ async def fill_inbox(room: Showroom, *names: str) -> None:
 async def test_callers_are_adopted_one_by_one_or_all(owner: Visitor, room: Showroom) -> None:
     await fill_inbox(room, "X-1", "X-2", "X-3", "X-4")
     page = await owner.get("/stations/new")
-    assert "ws://bornier.test:8080/ocpp/" in page.one("code", class_="url").text
+    plain, secure = (element.text for element in page.all("code", class_="url"))
+    assert "ws://bornier.test:8080/ocpp/" in plain
+    assert "wss://bornier.test:8081/ocpp/" in secure
     assert page.button("Adopter X-1")["value"] == "adopt:X-1"
 
     one = await owner.submit("/stations/new", {"action": "adopt:X-1", "circuit_id": "p2"})
