@@ -18,7 +18,7 @@ IMAGE_BIN := .venv-image/bin
 BUNDLE := build/image/bornier-app.tar.gz
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE := bornier-$(VERSION)-amd64.img
-SHELL_SCRIPTS := image/recipe/* tests/ansible/check_roles image/overlay/usr/local/libexec/bornier/* \
+SHELL_SCRIPTS := .ci/run image/recipe/* ansible/roles/*/files/grub-environment tests/ansible/check_roles image/overlay/usr/local/libexec/bornier/* \
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
