@@ -22,7 +22,7 @@ SHELL_SCRIPTS := .ci/run image/recipe/* ansible/roles/*/files/grub-environment t
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
-.PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-test chromium \
+.PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-again image-test chromium \
     image-tools clean distclean
 
 help: ## This list
@@ -88,6 +88,9 @@ roles: $(BUNDLE) .venv-image/.stamp image-tools ## Lint of the box's roles, then
 
 image: $(BUNDLE) .venv-image/.stamp image-tools ## The disk image of the box (as root) -> build/image/
 	image/recipe/build build/image $(VERSION)
+
+image-again: image ## Builds the image once more: its root must be the same to the bit (as root)
+	image/recipe/reproduce build/image $(VERSION)
 
 image-test: .venv/.stamp image-tools ## Boots the image in QEMU (STAGE=boot) -> build/image-test.json
 	@[ -f build/image/$(IMAGE) ] || { echo 'make image comes first' >&2; exit 1; }
