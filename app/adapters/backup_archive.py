@@ -46,6 +46,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
+from app.adapters.durable import sync_folder
 from app.services.backups import SUFFIX, BackupError, Manifest
 
 _MAGIC = b"BORNIER\x1a"
@@ -187,15 +188,6 @@ class FileVault:
             sync_folder(path.parent)
         except OSError as error:
             raise disk_error(error, path.parent) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in the directory durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ---------------------------------------------------------------- writing

@@ -13,13 +13,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from app.adapters.certificates import CERTIFICATE_FILE, KEY_FILE, RENEW_BEFORE
-from app.adapters.data_directory import (
-    DATABASE_FILE,
-    applied_steps,
-    check_integrity,
-    known_steps,
-)
+from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.directory_lock import MANAGER_LOCK, lock
+from app.adapters.storage.copies import applied_steps, check_integrity, known_steps
 from app.adapters.storage.database import open_for_reading
 from app.adapters.storage.engine import InlineEngine
 from app.adapters.storage.samples import SampleBuffer

@@ -10,15 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.data_directory import (
-    DATABASE_FILE,
-    LocalData,
-    applied_steps,
-    check_integrity,
-    exchange,
-)
+from app.adapters.data_directory import DATABASE_FILE, LocalData, exchange
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
 from app.adapters.storage import SqliteStore, open_store
+from app.adapters.storage.copies import applied_steps, check_integrity
 from app.domain.errors import BornierError, StorageError
 from app.domain.station import ConnectorKey
 from app.services.backups import BackupError, DataDirectory
