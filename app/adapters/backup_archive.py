@@ -47,7 +47,7 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from app.adapters.durable import sync_folder
-from app.services.backups import SUFFIX, BackupError, Manifest
+from app.services.backups import SUFFIX, BackupError, Manifest, Source
 
 _MAGIC = b"BORNIER\x1a"
 _FIELDS = struct.Struct(">8sBBBBBBI16s")
@@ -144,14 +144,14 @@ class FileVault:
         sealer.write(squeeze.flush())
         sealer.finish()
 
-    def inspect(self, path: Path, passphrase: str) -> Manifest:
+    def inspect(self, path: Path | Source, passphrase: str) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
             sealed = _Sealed(file, passphrase)
             sealed.check_end()
             return _Plain(sealed.chunks()).manifest()
 
-    def verify(self, path: Path, passphrase: str) -> Manifest:
+    def verify(self, path: Path | Source, passphrase: str) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
             plain = _Plain(_Sealed(file, passphrase).chunks())
@@ -165,7 +165,11 @@ class FileVault:
             return manifest
 
     def extract(
-        self, path: Path, passphrase: str, accept: Callable[[Manifest], None], folder: Path
+        self,
+        path: Path | Source,
+        passphrase: str,
+        accept: Callable[[Manifest], None],
+        folder: Path,
     ) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
@@ -362,7 +366,11 @@ class _Plain:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path | Source) -> Iterator[BinaryIO]:
+    if not isinstance(path, Path):
+        with path.opened() as elsewhere:
+            yield elsewhere
+        return
     try:
         file = path.open("rb")
     except FileNotFoundError:

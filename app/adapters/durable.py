@@ -25,14 +25,14 @@ def sync_file(path: Path) -> None:
 
 
 def write_private(path: Path, content: bytes) -> None:
-    """Replaces a file that only the owner of its folder's parent may read, root's doing or not.
+    """Replaces a file that only the account may read that the folder above its own belongs to.
 
-    Makes the folder when it is absent. Raises ``OSError``.
+    So root may write for the manager. Makes the file's folder when it is absent; the one above is
+    there. Raises ``OSError``.
     """
-    owner = path.parent.parent.stat() if not path.parent.exists() else path.parent.stat()
-    if not path.parent.exists():
-        path.parent.mkdir(mode=0o700)
-        _give(path.parent, owner)
+    owner = path.parent.parent.stat()
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    _give(path.parent, owner)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
