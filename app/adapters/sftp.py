@@ -93,7 +93,8 @@ class SftpPlace:
             async with asyncio.timeout(OPERATION_S):
                 await self._link.client.rename(draft, target)
         except BaseException as error:
-            full = isinstance(error, asyncssh.SFTPFailure) and await self._is_full(size)
+            failed = isinstance(error, (asyncssh.SFTPFailure, BackupError))
+            full = failed and await self._is_full(size)
             with contextlib.suppress(asyncssh.Error, OSError, TimeoutError):
                 async with asyncio.timeout(OPERATION_S):
                     await self._link.client.remove(draft)
