@@ -228,6 +228,10 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "Cannot write in {path}: {cause}",
         "Impossible d’écrire dans {path} : {cause}",
     ),
+    "data-half-restored": (
+        "A restore into {path} was interrupted: start the manager, which completes it.",
+        "Une restauration dans {path} a été interrompue : démarrez le gestionnaire, il l’achève.",
+    ),
     "data-missing": (
         "{path} holds no data of Bornier.",
         "{path} ne contient pas de données de Bornier.",

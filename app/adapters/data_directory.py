@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from app.adapters import restore_in_place
 from app.adapters.backup_archive import disk_error
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
 from app.adapters.durable import sync_folder
@@ -38,6 +39,9 @@ BACKUPS = "backups"
 """Folder of the data directory for backups; a restore leaves it where it is."""
 
 _LEFT_OUT = frozenset({"openssl.cnf"})
+STAYING = _LEFT_OUT | {BACKUPS}
+"""What a restore leaves where it is."""
+
 _LEFT_OUT_ENDINGS = (".new", ".partial", SUFFIX)
 _COPYING = ".copying-"
 _PIECE = 256 * 1024
@@ -67,6 +71,8 @@ class LocalData:
         Raises ``BackupError``: ``data-missing``, ``data-maintained``, ``backup-disk-full`` or
         ``backup-not-written``; ``StorageError`` when the database is damaged.
         """
+        if restore_in_place.is_underway(self._directory):
+            raise BackupError("data-half-restored", path=self._directory)
         if not self._database.is_file():
             raise BackupError("data-missing", path=self._directory)
         with contextlib.ExitStack() as stack:
@@ -86,17 +92,20 @@ class LocalData:
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[LocalStaging]:
-        """See ``DataDirectory``. The parent directory must be writable."""
-        prefix = f".{self._directory.name}.restoring-"
+        """See ``DataDirectory``. Beside the directory, or inside one that cannot be moved."""
+        inside = restore_in_place.is_needed(self._directory)
+        parent = self._directory if inside else self._directory.parent
+        prefix = ".restoring-" if inside else f".{self._directory.name}.restoring-"
         with contextlib.ExitStack() as stack:
             with self._disk_errors():
                 if self._directory.is_dir():
                     stack.enter_context(self._maintenance())
                     stack.enter_context(held(self._directory, MANAGER_LOCK, "data-in-use"))
-                    for leftover in self._directory.parent.glob(f"{prefix}*"):
+                    restore_in_place.finish(self._directory, STAYING)
+                    for leftover in parent.glob(f"{prefix}*"):
                         shutil.rmtree(leftover)
-                self._directory.parent.mkdir(parents=True, exist_ok=True)
-                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self._directory.parent))
+                parent.mkdir(parents=True, exist_ok=True)
+                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             yield LocalStaging(folder, self._directory, self._clock)
 
@@ -159,6 +168,9 @@ class LocalStaging:
             return None
         _check_unused(self._directory / DATABASE_FILE)
         self._keep_owner()
+        if self.folder.parent == self._directory:
+            stamp = f"{self._clock.utc_now():%Y%m%dT%H%M%SZ}"
+            return restore_in_place.begin(self.folder, self._directory, stamp, STAYING)
         aside = self._aside()
         # Under its later name first: whatever happens, what this name holds is never tidied away.
         self.folder.rename(aside)

@@ -135,7 +135,8 @@ def test_only_older_backups_of_this_machine_are_deleted(
     assert box("create", "--to", server.url, "--keep", 1) == 0, box.err
     assert f"Old backup deleted: {server.url}/bornier-x-" in box.out
     assert f"left alone: {server.url}/alien" in box.out
-    assert len(kept(server)) == 4
+    assert len(kept(server)) == 3
+    assert len(everything(server)) == 4
     assert {"letter.txt", f"alien{SUFFIX}"} < set(kept(server))
 
 

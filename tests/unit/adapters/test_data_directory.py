@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from app.adapters import restore_in_place
 from app.adapters.data_directory import DATABASE_FILE, LocalData, exchange
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
 from app.adapters.storage import SqliteStore, open_store
@@ -362,12 +363,94 @@ def test_a_place_that_cannot_be_written(backup: Path, tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_mount_point_cannot_be_exchanged(backup: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "mounted", 2048) as disk:
+def test_into_a_mount_point(backup: Path, data: Path, tmp_path: Path) -> None:
+    """As on the box, whose data are mounted: nothing beside the directory is touched."""
+    with small_disk(tmp_path / "mounted", 8192) as disk:
+        os.chown(disk, 12345, 12346)
+        assert restored(disk, backup) is None
+        first = visible(disk)
+        assert first.keys() == visible(backup).keys()
+        (disk / "backups").mkdir()
+        (disk / "openssl.cnf").write_text("made at each start")
         (disk / "ui.crt").write_text("former")
-        with refused("restore-not-swapped", disk):
-            restored(disk, backup)
+        aside = restored(disk, backup)
+        assert aside is not None
+        assert aside.parent == disk
+        assert (aside / "ui.crt").read_text() == "former"
+        assert (disk / "ui.crt").read_bytes() == first["ui.crt"]
+        assert (disk / "backups").is_dir()
+        assert (disk / "openssl.cnf").exists()
+        for path in disk.rglob("*"):
+            if path.name not in {"backups", "openssl.cnf", "ui.crt"}:
+                assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346), path
+        again = restored(disk, backup)
+        assert list(disk.glob(".before-restore-*")) == [again]
+        assert transactions(disk / DATABASE_FILE) == transactions(data / DATABASE_FILE)
+        with LocalData(disk, HandClock(NOON)).snapshot() as snapshot:
+            assert "ui.crt" in {part.name for part in snapshot.parts}
+            assert all("before" not in part.name for part in snapshot.parts)
         assert list(tmp_path.glob("*before*")) == []
+        assert list(disk.glob(".restor*")) == []
+
+
+class PowerCut(BaseException):
+    """Raised in the place of a step on the disk."""
+
+
+def test_a_power_cut_at_any_step_inside_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next goes on with what had begun."""
+    rename = Path.rename
+    for cut in range(100):
+        directory = tmp_path / f"{cut}"
+        ready = directory / ".restoring-x"
+        ready.mkdir(parents=True)
+        (ready / "further").mkdir()
+        for name in ("ui.crt", "further/new", "database"):
+            (ready / name).write_text("restored")
+        for name in ("ui.crt", "database", "database-wal"):
+            (directory / name).write_text("former")
+        left = cut
+
+        def step(path: Path, target: Path) -> Path:
+            nonlocal left
+            if left == 0:
+                raise PowerCut
+            left -= 1
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", step)
+        ended = False
+        try:
+            restore_in_place.begin(ready, directory, "utc", frozenset({"backups"}))
+            ended = True
+        except PowerCut:
+            pass
+        monkeypatch.setattr(Path, "rename", rename)
+        underway = restore_in_place.is_underway(directory)
+        restore_in_place.finish(directory, frozenset({"backups"}))
+        if cut == 0:
+            assert not underway
+            assert (directory / "database").read_text() == "former"
+            continue
+        assert underway is not ended
+        found = {path.name: path.read_text() for path in directory.glob("[!.]*") if path.is_file()}
+        assert found == {"ui.crt": "restored", "database": "restored"}
+        assert (directory / "further/new").read_text() == "restored"
+        aside = directory / ".before-restore-utc"
+        assert {path.name for path in aside.iterdir()} == {"ui.crt", "database", "database-wal"}
+        assert not restore_in_place.is_underway(directory)
+        if ended:
+            assert cut > 6
+            return
+    raise AssertionError("it never ended")
+
+
+async def test_a_half_restored_directory_is_not_backed_up(used: None, data: Path) -> None:
+    (data / ".restored-1-x").mkdir()
+    with pytest.raises(BackupError, match="data-half-restored"), local(data).snapshot():
+        pass
 
 
 @needs_root
