@@ -76,7 +76,6 @@ def _serve(options: argparse.Namespace) -> int:
     import uvloop  # noqa: PLC0415
 
     from app.adapters import restore_in_place  # noqa: PLC0415
-    from app.adapters.data_directory import STAYING  # noqa: PLC0415
     from app.adapters.directory_lock import MANAGER_LOCK, lock  # noqa: PLC0415
     from app.domain.errors import BornierError  # noqa: PLC0415
     from app.main import serve  # noqa: PLC0415
@@ -89,7 +88,7 @@ def _serve(options: argparse.Namespace) -> int:
             if not alone:
                 sys.stderr.write(f"bornier: a manager is running on {settings.data_dir}\n")
                 return 2
-            restore_in_place.finish(settings.data_dir, STAYING)
+            restore_in_place.finish(settings.data_dir)
             document = None if options.provision is None else options.provision.read_bytes()
             runner.run(serve(settings, document))
     except BornierError as error:

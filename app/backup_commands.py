@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 from app.adapters.backup_settings import BackupSettings
-from app.adapters.data_directory import BACKUPS
+from app.adapters.restore_in_place import BACKUPS
 from app.backup_wiring import (
     described,
     is_elsewhere,

@@ -22,6 +22,7 @@ from app.adapters import restore_in_place
 from app.adapters.backup_archive import disk_error
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
 from app.adapters.durable import sync_folder
+from app.adapters.restore_in_place import BACKUPS, MADE_ANEW
 from app.adapters.storage.copies import (
     applied_steps,
     check_integrity,
@@ -35,12 +36,6 @@ from app.services.backups import PART_NAME, SUFFIX, BackupError, Part, Snapshot
 from app.services.ports import Clock
 
 DATABASE_FILE = "bornier.sqlite3"
-BACKUPS = "backups"
-"""Folder of the data directory for backups; a restore leaves it where it is."""
-
-_LEFT_OUT = frozenset({"openssl.cnf"})
-STAYING = _LEFT_OUT | {BACKUPS}
-"""What a restore leaves where it is."""
 
 _LEFT_OUT_ENDINGS = (".new", ".partial", SUFFIX)
 _COPYING = ".copying-"
@@ -101,7 +96,7 @@ class LocalData:
                 if self._directory.is_dir():
                     stack.enter_context(self._maintenance())
                     stack.enter_context(held(self._directory, MANAGER_LOCK, "data-in-use"))
-                    restore_in_place.finish(self._directory, STAYING)
+                    restore_in_place.finish(self._directory)
                     for leftover in parent.glob(f"{prefix}*"):
                         shutil.rmtree(leftover)
                 parent.mkdir(parents=True, exist_ok=True)
@@ -115,7 +110,7 @@ class LocalData:
     def _further_files(self) -> Iterator[Path]:
         for path in _files(self._directory):
             name = str(path.relative_to(self._directory))
-            if name in _LEFT_OUT or name.startswith((DATABASE_FILE, f"{BACKUPS}/")):
+            if name in MADE_ANEW or name.startswith((DATABASE_FILE, f"{BACKUPS}/")):
                 continue  # the database, SQLite's files beside it, copies kept for an update
             if re.match(PART_NAME, name) and not name.endswith(_LEFT_OUT_ENDINGS):
                 yield path
@@ -170,7 +165,7 @@ class LocalStaging:
         self._keep_owner()
         if self.folder.parent == self._directory:
             stamp = f"{self._clock.utc_now():%Y%m%dT%H%M%SZ}"
-            return restore_in_place.begin(self.folder, self._directory, stamp, STAYING)
+            return restore_in_place.begin(self.folder, self._directory, stamp)
         aside = self._aside()
         # Under its later name first: whatever happens, what this name holds is never tidied away.
         self.folder.rename(aside)

@@ -17,6 +17,13 @@ from pathlib import Path
 
 from app.adapters.durable import sync_folder
 
+BACKUPS = "backups"
+"""Folder of the data directory for backups; a restore leaves it where it is."""
+
+MADE_ANEW = frozenset({"openssl.cnf"})
+"""Written at each start."""
+
+_STAYING = MADE_ANEW | {BACKUPS}
 _FIRST = ".restored-1-"
 _SECOND = ".restored-2-"
 _BEFORE = ".before-restore-"
@@ -32,7 +39,7 @@ def is_underway(directory: Path) -> bool:
     return any(directory.glob(".restored-[12]-*"))
 
 
-def begin(ready: Path, directory: Path, stamp: str, staying: frozenset[str]) -> Path | None:
+def begin(ready: Path, directory: Path, stamp: str) -> Path | None:
     """Brings what lies ready to its place; where the former files are, if there were any.
 
     ``ready`` is complete, durable, a hidden folder of the directory. Raises ``OSError``.
@@ -41,13 +48,13 @@ def begin(ready: Path, directory: Path, stamp: str, staying: frozenset[str]) -> 
         shutil.rmtree(older)  # on a box nobody else tidies up
     ready.rename(directory / f"{_FIRST}{stamp}")
     sync_folder(directory)
-    return finish(directory, staying)
+    return finish(directory)
 
 
-def finish(directory: Path, staying: frozenset[str]) -> Path | None:
+def finish(directory: Path) -> Path | None:
     """Goes on with a restore that has begun; does nothing without. Raises ``OSError``."""
     for first in directory.glob(f"{_FIRST}*"):
-        _move_out(directory, _aside(first), staying)
+        _move_out(directory, _aside(first))
         first.rename(first.with_name(first.name.replace(_FIRST, _SECOND)))
         sync_folder(directory)
     aside = None
@@ -67,13 +74,13 @@ def _aside(phase: Path) -> Path:
     return phase.with_name(_BEFORE + phase.name.removeprefix(_FIRST).removeprefix(_SECOND))
 
 
-def _move_out(directory: Path, aside: Path, staying: frozenset[str]) -> None:
+def _move_out(directory: Path, aside: Path) -> None:
     aside.mkdir(mode=0o700, exist_ok=True)
     if os.geteuid() == 0:
         owner = directory.stat()
         os.chown(aside, owner.st_uid, owner.st_gid)
     for entry in sorted(directory.iterdir()):
-        if not entry.name.startswith(".") and entry.name not in staying:
+        if not entry.name.startswith(".") and entry.name not in _STAYING:
             entry.rename(aside / entry.name)
     sync_folder(aside)
     sync_folder(directory)

@@ -423,13 +423,13 @@ def test_a_power_cut_at_any_step_inside_a_directory(
         monkeypatch.setattr(Path, "rename", step)
         ended = False
         try:
-            restore_in_place.begin(ready, directory, "utc", frozenset({"backups"}))
+            restore_in_place.begin(ready, directory, "utc")
             ended = True
         except PowerCut:
             pass
         monkeypatch.setattr(Path, "rename", rename)
         underway = restore_in_place.is_underway(directory)
-        restore_in_place.finish(directory, frozenset({"backups"}))
+        restore_in_place.finish(directory)
         if cut == 0:
             assert not underway
             assert (directory / "database").read_text() == "former"
