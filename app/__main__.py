@@ -23,7 +23,8 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if not options.verbose:
         # One line for each connection of each station and browser says nothing that ours do not.
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        for name in ("asyncssh", "uvicorn"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     if options.command == "serve":
         return _serve(options)
     return _maintain(options)

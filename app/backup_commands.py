@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 from app.adapters.backup_settings import BackupSettings
+from app.adapters.durable import give
 from app.adapters.restore_in_place import BACKUPS
 from app.backup_wiring import (
     described,
@@ -101,7 +101,5 @@ def restore(data: Path, file: str, passphrase_file: Path | None) -> int:
 
 def _give_to_owner(data: Path, path: Path) -> None:
     """What root makes in the data belongs to the manager as well, who is to delete it one day."""
-    if os.geteuid() == 0:
-        owner = data.stat()
-        for each in (path.parent, path):
-            os.chown(each, owner.st_uid, owner.st_gid)
+    for each in (path.parent, path):
+        give(each, data.stat())

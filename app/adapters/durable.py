@@ -32,7 +32,7 @@ def write_private(path: Path, content: bytes) -> None:
     """
     owner = path.parent.parent.stat()
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    _give(path.parent, owner)
+    give(path.parent, owner)
     draft = path.with_name(f".{path.name}.new")
     draft.unlink(missing_ok=True)
     descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
@@ -40,11 +40,12 @@ def write_private(path: Path, content: bytes) -> None:
         file.write(content)
         file.flush()
         os.fsync(file.fileno())
-    _give(draft, owner)
+    give(draft, owner)
     draft.replace(path)
     sync_folder(path.parent)
 
 
-def _give(path: Path, owner: os.stat_result) -> None:
+def give(path: Path, owner: os.stat_result) -> None:
+    """Lets root make a file for the account that owns another one."""
     if os.geteuid() == 0:
         os.chown(path, owner.st_uid, owner.st_gid)

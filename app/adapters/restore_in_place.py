@@ -15,7 +15,7 @@ import os
 import shutil
 from pathlib import Path
 
-from app.adapters.durable import sync_folder
+from app.adapters.durable import give, sync_folder
 
 BACKUPS = "backups"
 """Folder of the data directory for backups; a restore leaves it where it is."""
@@ -76,9 +76,7 @@ def _aside(phase: Path) -> Path:
 
 def _move_out(directory: Path, aside: Path) -> None:
     aside.mkdir(mode=0o700, exist_ok=True)
-    if os.geteuid() == 0:
-        owner = directory.stat()
-        os.chown(aside, owner.st_uid, owner.st_gid)
+    give(aside, directory.stat())
     for entry in sorted(directory.iterdir()):
         if not entry.name.startswith(".") and entry.name not in _STAYING:
             entry.rename(aside / entry.name)

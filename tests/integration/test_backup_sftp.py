@@ -17,6 +17,7 @@ from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.storage import open_store
 from app.services.backups import SUFFIX
 from app.services.ports import User
+from tests.integration.test_backup import answering
 from tests.support.sftp_server import Server, sftp_server
 from tests.support.tmpfs import needs_root, small_disk
 
@@ -217,6 +218,21 @@ def test_a_server_is_trusted_only_when_confirmed(box: Box, server: Server) -> No
     assert "can be reached" in box.out
 
 
+def test_a_terminal_is_asked_whether_to_trust(box: Box, server: Server) -> None:
+    words = ["backup", "target", server.url, "--data", str(box.data)]
+    status, output = answering(words, ["non"])
+    assert status == 1
+    assert server.fingerprint in output
+    assert "Pas admise" in output
+    assert not (box.data / "backup/hosts.json").exists()
+    assert box("key", secret=False) == 0
+    server.authorized.add(" ".join(box.out.split()[:2]))
+    status, output = answering(words, ["oui"])
+    assert status == 0, output
+    assert "est accessible ; il contient 0 sauvegardes" in output
+    assert box("create", "--to", server.url) == 0, box.err
+
+
 def test_another_key_is_refused(box: Box, server: Server, tmp_path: Path) -> None:
     box.introduce(server)
     impostor_folder = tmp_path / "impostor"
@@ -286,3 +302,42 @@ def test_every_night(box: Box, server: Server, tmp_path: Path) -> None:
     # The other target was served nonetheless, and keeps as many as it was told.
     assert len(list((tmp_path / "out").iterdir())) == 1
     assert box("verify", tmp_path / "out") == 0
+
+
+@needs_root
+def test_the_record_of_charges_keeps_its_room(
+    tmp_path: Path, phrase: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with small_disk(tmp_path / "small", 8192) as folder:
+        box = Box(folder, phrase, capsys)
+        box.fill()
+        assert box("schedule", "--to", tmp_path / "out") == 0
+        assert box("nightly", secret=False) == 2
+        assert "NOT delivered" in box.out
+        assert "the record of charges comes first" in box.out
+        assert not (tmp_path / "out").exists()
+        assert box("schedule", secret=False) == 0
+        assert "last failure" in box.out
+
+
+def test_a_schedule_that_does_not_work_is_found_by_the_check(
+    box: Box, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert box("schedule", "--to", tmp_path / "out") == 0
+    settings = box.data / "backup/settings.json"
+    (target,) = json.loads(settings.read_text())
+    settings.write_text(json.dumps([{**target, "since_utc": "2026-01-01T00:00:00Z"}]))
+    assert main(["check", "--data", str(box.data)]) == 1
+    assert f"WRONG   nightly backups: none to {tmp_path}/out ever" in capsys.readouterr().out
+    assert box("schedule", secret=False) == 0
+    assert "WRONG: no backup for more than three days" in box.out
+    assert box("nightly", secret=False) == 0
+    assert main(["check", "--data", str(box.data)]) == 0
+    state = box.data / "backup/state.json"
+    (record,) = json.loads(state.read_text())
+    state.write_text(json.dumps([{**record, "success_utc": "2999-01-01T00:00:00Z"}]))
+    assert main(["check", "--data", str(box.data)]) == 1
+    assert "after the clock" in capsys.readouterr().out
+    (tmp_path / "out").rename(tmp_path / "older")
+    assert box("nightly", secret=False) == 0
+    assert "stands before the last backup" in box.out

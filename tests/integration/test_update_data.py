@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
+import os
 import shutil
 import sqlite3
 import subprocess
@@ -160,6 +161,16 @@ def test_the_log_of_a_dead_later_version_goes_along(path: Path, versions: dict[i
         each for each in path.parent.glob(f"{NAME}.of-later*") if not each.name.endswith("-wal")
     )
     assert charges(aside) == {1, 2}
+
+
+@needs_root
+def test_what_root_keeps_belongs_to_the_manager(path: Path, versions: dict[int, Path]) -> None:
+    run_once(path, versions[1], 1)
+    os.chown(path, 12345, 12346)
+    run_once(path, versions[2], 2)
+    copy = path.with_name(f"{NAME}.before-{SECOND}")
+    assert (copy.stat().st_uid, copy.stat().st_gid) == (12345, 12346)
+    assert copy.stat().st_mode & 0o777 == 0o600
 
 
 def test_only_a_manager_goes_back(path: Path, versions: dict[int, Path]) -> None:

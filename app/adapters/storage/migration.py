@@ -19,7 +19,7 @@ from typing import Any
 
 from playhouse.migrations import Runner
 
-from app.adapters.durable import sync_file, sync_folder
+from app.adapters.durable import give, sync_file, sync_folder
 from app.adapters.storage.copies import applied_steps
 from app.adapters.storage.database import MIGRATIONS, Database
 from app.domain.errors import StorageError
@@ -84,6 +84,7 @@ def _keep_copy(
     try:
         draft.unlink(missing_ok=True)
         os.close(os.open(draft, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+        give(draft, path.stat())
         _copy(database.raw, draft)
         sync_file(draft)
         draft.rename(copy)

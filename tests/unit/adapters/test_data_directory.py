@@ -114,6 +114,16 @@ async def test_what_is_only_in_the_log_of_a_dead_manager_is_copied(
         assert transactions(snapshot.folder / DATABASE_FILE) == [FIRST]
 
 
+async def test_what_an_update_keeps_is_no_part_of_the_data(used: None, data: Path) -> None:
+    for ending in (".before-0002_x", ".of-later-version-20261122T120000Z", ".set-aside.json"):
+        (data / f"{DATABASE_FILE}{ending}").write_text("kept for an update")
+    (data / "backup").mkdir()
+    (data / "backup" / "settings.json").write_text("[]")
+    with local(data).snapshot() as snapshot:
+        names = {part.name for part in snapshot.parts}
+    assert names == {DATABASE_FILE, "ui.crt", "ui.key", "backup/settings.json"}
+
+
 async def test_one_maintenance_command_at_a_time(used: None, data: Path) -> None:
     with lock(data, MAINTENANCE_LOCK), pytest.raises(BackupError) as refused:
         with local(data).snapshot():
