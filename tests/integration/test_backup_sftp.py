@@ -177,6 +177,17 @@ def test_a_broken_connection_leaves_no_half_file(box: Box, server: Server) -> No
     assert len(everything(server)) == 1, "what was left of the broken attempt is still there"
 
 
+def test_a_connection_that_breaks_while_a_backup_is_read(box: Box, server: Server) -> None:
+    box.introduce(server)
+    assert box("create", "--to", server.url) == 0
+    server.faults.break_reading = True
+    assert box("restore", server.url) == 2
+    assert f"The connection to 127.0.0.1:{server.port} broke" in box.err
+    assert box.names() == ["claire"]
+    server.faults.break_reading = False
+    assert box("verify", server.url) == 0
+
+
 @needs_root
 def test_a_full_disk_on_the_server(box: Box, tmp_path: Path) -> None:
     (box.data / "noise.bin").write_bytes(os.urandom(600 * 1024))

@@ -26,6 +26,8 @@ from app.adapters.storage.migration import migrate
 from app.domain.errors import StorageError
 from app.domain.station import ConnectorKey
 from app.services.ports import NewTransaction, StoredLimit
+from tests.integration.test_kill import site
+from tests.support.running import RunningManager
 from tests.support.tmpfs import needs_root, small_disk
 
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -248,6 +250,31 @@ def test_a_disk_that_is_full(tmp_path: Path, versions: dict[int, Path]) -> None:
         assert refused.value.key == "storage-no-room"
         run_once(path, versions[1], 2)
         assert charges(path) == {1, 2}
+
+
+def test_a_manager_starts_and_says_what_it_left(tmp_path: Path) -> None:
+    manager = RunningManager(tmp_path, site())
+    manager.start()
+    manager.stop()
+    path = manager.data / NAME
+    shutil.copy(path, path.with_name(f"{NAME}.before-9999_future"))
+    with contextlib.closing(sqlite3.connect(path)) as database, database:
+        applied = datetime.now() - timedelta(minutes=9)  # noqa: DTZ005 - as peewee writes it
+        database.execute(
+            "INSERT INTO schema_migration (name, applied) VALUES ('9999_future', ?)",
+            (str(applied),),
+        )
+    manager.start()
+    report = manager.health()
+    manager.stop()
+    assert report is not None
+    assert report["ready"]
+    (check,) = (each for each in report["checks"] if each["name"] == "data")
+    assert not check["ok"]
+    assert ".of-later-version-" in check["detail"]
+    note = json.loads(path.with_name(f"{NAME}.set-aside.json").read_text())["aside"]
+    lost = datetime.fromisoformat(note["at_utc"]) - datetime.fromisoformat(note["since_utc"])
+    assert lost >= timedelta(minutes=9)
 
 
 # ---------------------------------------------------------------- power cuts

@@ -23,6 +23,7 @@ class Faults:
     flip: bool = False
     """Whether one bit of what is written changes."""
     refuse_rename: bool = False
+    break_reading: bool = False
 
 
 @dataclass
@@ -84,6 +85,14 @@ class _Files(asyncssh.SFTPServer):
             data = bytes([data[0] ^ 1]) + data[1:]
         written: int = super().write(file_obj, offset, data)  # type: ignore[assignment]
         return written
+
+    def read(self, file_obj: object, offset: int, size: int) -> bytes:
+        if self._server.faults.break_reading:
+            for connection in self._server.connections:
+                connection.abort()
+            raise asyncssh.SFTPConnectionLost("broken")
+        piece: bytes = super().read(file_obj, offset, size)  # type: ignore[assignment]
+        return piece
 
     def rename(self, oldpath: bytes, newpath: bytes) -> None:
         if self._server.faults.refuse_rename:
