@@ -10,6 +10,9 @@ from pathlib import Path
 
 from app.config import VERSION, Settings
 
+_PLACE = "a directory, usb, or sftp://USER@HOST[:PORT]/FOLDER"
+_FILE = "a file, or NAME behind usb/ or sftp://…/; of a place alone, the newest"
+
 
 def main(arguments: list[str] | None = None) -> int:
     """Parses the command line, runs the command, returns the exit status."""
@@ -20,32 +23,41 @@ def main(arguments: list[str] | None = None) -> int:
     )
     if not options.verbose:
         # One line for each connection of each station and browser says nothing that ours do not.
-        logging.getLogger("uvicorn").setLevel(logging.WARNING)
+        for name in ("asyncssh", "uvicorn"):
+            logging.getLogger(name).setLevel(logging.WARNING)
     if options.command == "serve":
         return _serve(options)
     return _maintain(options)
 
 
 def _maintain(options: argparse.Namespace) -> int:
-    from app import maintenance  # noqa: PLC0415  serve must not import it before its TLS policy
+    # Serve must not import these before its TLS policy.
+    from app import backup_commands, backup_schedule, maintenance  # noqa: PLC0415
 
+    data: Path = options.data
     match options.command, getattr(options, "action", None):
         case "backup", "create":
-            return maintenance.backup_create(
-                options.data, options.to, options.passphrase_file, options.keep
-            )
+            return backup_commands.create(data, options.to, options.passphrase_file, options.keep)
         case "backup", "verify":
-            return maintenance.backup_verify(options.file, options.passphrase_file)
+            return backup_commands.verify(data, options.file, options.passphrase_file)
         case "backup", "list":
-            return maintenance.backup_list(
-                options.folder or options.data / "backups", options.passphrase_file
+            return backup_commands.list_backups(data, options.place, options.passphrase_file)
+        case "backup", "key":
+            return backup_schedule.own_key(data)
+        case "backup", "target":
+            return backup_schedule.trust(data, options.target, options.host_key)
+        case "backup", "schedule":
+            return backup_schedule.schedule(
+                data, options.to, options.keep, options.passphrase_file, options.remove
             )
+        case "backup", "nightly":
+            return backup_schedule.run_schedule(data)
         case "user", _:
-            return maintenance.user_reset(options.name, options.data)
+            return maintenance.user_reset(options.name, data)
         case "check", _:
-            return maintenance.check(options.data)
+            return maintenance.check(data)
         case _:
-            return maintenance.restore(options.file, options.data, options.passphrase_file)
+            return backup_commands.restore(data, options.file, options.passphrase_file)
 
 
 def _serve(options: argparse.Namespace) -> int:
@@ -65,6 +77,7 @@ def _serve(options: argparse.Namespace) -> int:
     ensure_tls_policy(settings.data_dir)
     import uvloop  # noqa: PLC0415
 
+    from app.adapters import restore_in_place  # noqa: PLC0415
     from app.adapters.directory_lock import MANAGER_LOCK, lock  # noqa: PLC0415
     from app.domain.errors import BornierError  # noqa: PLC0415
     from app.main import serve  # noqa: PLC0415
@@ -77,6 +90,7 @@ def _serve(options: argparse.Namespace) -> int:
             if not alone:
                 sys.stderr.write(f"bornier: a manager is running on {settings.data_dir}\n")
                 return 2
+            restore_in_place.finish(settings.data_dir)
             document = None if options.provision is None else options.provision.read_bytes()
             runner.run(serve(settings, document))
     except BornierError as error:
@@ -127,27 +141,36 @@ def _parser() -> argparse.ArgumentParser:
 def _add_backup(parser: argparse.ArgumentParser) -> None:
     actions = parser.add_subparsers(dest="action", required=True)
     create = actions.add_parser("create", help="make one; the manager may run meanwhile")
-    _add_data(create)
-    create.add_argument(
-        "--to", type=Path, help="directory or file to write (default: backups in the data)"
-    )
+    create.add_argument("--to", metavar="PLACE", help=f"{_PLACE} (default: backups in the data)")
     create.add_argument(
         "--keep",
         type=_count,
         help="delete this machine's older backups beside it until so many remain",
     )
     verify = actions.add_parser("verify", help="read every byte of one")
-    verify.add_argument("file", type=Path)
-    show = actions.add_parser("list", help="name those of a directory")
-    show.add_argument("folder", type=Path, nargs="?", help="default: backups in the data")
-    _add_data(show)
-    for action in (create, verify, show):
+    verify.add_argument("file", help=_FILE)
+    show = actions.add_parser("list", help="name those of a place")
+    show.add_argument("place", nargs="?", help=f"{_PLACE} (default: backups in the data)")
+    key = actions.add_parser("key", help="print the box's public key, for an SFTP server")
+    target = actions.add_parser("target", help="trust an SFTP server, and try to reach it")
+    target.add_argument("target", metavar="sftp://USER@HOST[:PORT]/FOLDER")
+    target.add_argument("--host-key", metavar="SHA256:…", help="what its administrator says")
+    schedule = actions.add_parser("schedule", help="the targets of every night; shows them")
+    schedule.add_argument("--to", metavar="PLACE", help=f"add or change: {_PLACE}")
+    schedule.add_argument(
+        "--keep", type=_count, default=14, help="how many of this machine stay there (default: 14)"
+    )
+    schedule.add_argument("--remove", metavar="PLACE", help="a target to serve no more")
+    night = actions.add_parser("nightly", help="serve every scheduled target now")
+    for action in (create, verify, show, key, target, schedule, night):
+        _add_data(action)
+    for action in (create, verify, show, schedule):
         _add_passphrase(action)
     _add_restore(actions.add_parser("restore", help="put one in the place of the data"))
 
 
 def _add_restore(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("file", type=Path)
+    parser.add_argument("file", help=_FILE)
     # No default: the data that are replaced shall be named.
     parser.add_argument("--data", type=Path, required=True, help="data directory to replace")
     _add_passphrase(parser)

@@ -133,7 +133,7 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
 
     return Adapters(
         clock=clock,
-        store=open_store(settings.database),
+        store=open_store(settings.database, back_at_utc=clock.utc_now()),
         hasher=hasher,
         meter_factory=meter,
         meter_models=meter_models(catalogue),

@@ -46,7 +46,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
-from app.services.backups import SUFFIX, BackupError, Manifest
+from app.adapters.durable import sync_folder
+from app.services.backups import SUFFIX, BackupError, Manifest, Source
 
 _MAGIC = b"BORNIER\x1a"
 _FIELDS = struct.Struct(">8sBBBBBBI16s")
@@ -143,14 +144,14 @@ class FileVault:
         sealer.write(squeeze.flush())
         sealer.finish()
 
-    def inspect(self, path: Path, passphrase: str) -> Manifest:
+    def inspect(self, path: Path | Source, passphrase: str) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
             sealed = _Sealed(file, passphrase)
             sealed.check_end()
             return _Plain(sealed.chunks()).manifest()
 
-    def verify(self, path: Path, passphrase: str) -> Manifest:
+    def verify(self, path: Path | Source, passphrase: str) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
             plain = _Plain(_Sealed(file, passphrase).chunks())
@@ -164,7 +165,11 @@ class FileVault:
             return manifest
 
     def extract(
-        self, path: Path, passphrase: str, accept: Callable[[Manifest], None], folder: Path
+        self,
+        path: Path | Source,
+        passphrase: str,
+        accept: Callable[[Manifest], None],
+        folder: Path,
     ) -> Manifest:
         """See ``BackupVault``."""
         with _opened(path) as file:
@@ -187,15 +192,6 @@ class FileVault:
             sync_folder(path.parent)
         except OSError as error:
             raise disk_error(error, path.parent) from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Makes the names in the directory durable."""
-    descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 # ---------------------------------------------------------------- writing
@@ -370,7 +366,11 @@ class _Plain:
 
 
 @contextlib.contextmanager
-def _opened(path: Path) -> Iterator[BinaryIO]:
+def _opened(path: Path | Source) -> Iterator[BinaryIO]:
+    if not isinstance(path, Path):
+        with path.opened() as elsewhere:
+            yield elsewhere
+        return
     try:
         file = path.open("rb")
     except FileNotFoundError:

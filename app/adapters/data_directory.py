@@ -15,30 +15,31 @@ import shutil
 import sqlite3
 import tempfile
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 
-from app.adapters.backup_archive import disk_error, sync_folder
+from app.adapters import restore_in_place
+from app.adapters.backup_archive import disk_error
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
-from app.adapters.storage.database import MIGRATIONS, storage_error
+from app.adapters.durable import sync_folder
+from app.adapters.restore_in_place import BACKUPS, MADE_ANEW
+from app.adapters.storage.copies import (
+    applied_steps,
+    check_integrity,
+    connect,
+    copy_database,
+    known_steps,
+    number_ahead,
+)
 from app.domain.errors import StorageError
 from app.services.backups import PART_NAME, SUFFIX, BackupError, Part, Snapshot
 from app.services.ports import Clock
 
 DATABASE_FILE = "bornier.sqlite3"
-BACKUPS = "backups"
-"""Folder of the data directory for backups; a restore leaves it where it is."""
 
-_LEFT_OUT = frozenset(
-    {"openssl.cnf", f"{DATABASE_FILE}-wal", f"{DATABASE_FILE}-shm", f"{DATABASE_FILE}-journal"}
-)
 _LEFT_OUT_ENDINGS = (".new", ".partial", SUFFIX)
 _COPYING = ".copying-"
 _PIECE = 256 * 1024
-_BUSY_TIMEOUT_S = 30.0
-_NUMBERED = "charge_transaction"
-_NUMBERS_PER_DAY = 20_000
-"""More charges than a full site starts in a day: one every 14 minutes on each of 200 connectors."""
 _AT_FDCWD = -100
 _RENAME_EXCHANGE = 2
 
@@ -65,6 +66,8 @@ class LocalData:
         Raises ``BackupError``: ``data-missing``, ``data-maintained``, ``backup-disk-full`` or
         ``backup-not-written``; ``StorageError`` when the database is damaged.
         """
+        if restore_in_place.is_underway(self._directory):
+            raise BackupError("data-half-restored", path=self._directory)
         if not self._database.is_file():
             raise BackupError("data-missing", path=self._directory)
         with contextlib.ExitStack() as stack:
@@ -84,17 +87,20 @@ class LocalData:
 
     @contextlib.contextmanager
     def staging(self) -> Iterator[LocalStaging]:
-        """See ``DataDirectory``. The parent directory must be writable."""
-        prefix = f".{self._directory.name}.restoring-"
+        """See ``DataDirectory``. Beside the directory, or inside one that cannot be moved."""
+        inside = restore_in_place.is_needed(self._directory)
+        parent = self._directory if inside else self._directory.parent
+        prefix = ".restoring-" if inside else f".{self._directory.name}.restoring-"
         with contextlib.ExitStack() as stack:
             with self._disk_errors():
                 if self._directory.is_dir():
                     stack.enter_context(self._maintenance())
                     stack.enter_context(held(self._directory, MANAGER_LOCK, "data-in-use"))
-                    for leftover in self._directory.parent.glob(f"{prefix}*"):
+                    restore_in_place.finish(self._directory)
+                    for leftover in parent.glob(f"{prefix}*"):
                         shutil.rmtree(leftover)
-                self._directory.parent.mkdir(parents=True, exist_ok=True)
-                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=self._directory.parent))
+                parent.mkdir(parents=True, exist_ok=True)
+                folder = Path(tempfile.mkdtemp(prefix=prefix, dir=parent))
             stack.callback(shutil.rmtree, folder, ignore_errors=True)
             yield LocalStaging(folder, self._directory, self._clock)
 
@@ -104,8 +110,8 @@ class LocalData:
     def _further_files(self) -> Iterator[Path]:
         for path in _files(self._directory):
             name = str(path.relative_to(self._directory))
-            if name == DATABASE_FILE or name in _LEFT_OUT or name.startswith(f"{BACKUPS}/"):
-                continue
+            if name in MADE_ANEW or name.startswith((DATABASE_FILE, f"{BACKUPS}/")):
+                continue  # the database, SQLite's files beside it, copies kept for an update
             if re.match(PART_NAME, name) and not name.endswith(_LEFT_OUT_ENDINGS):
                 yield path
 
@@ -157,6 +163,9 @@ class LocalStaging:
             return None
         _check_unused(self._directory / DATABASE_FILE)
         self._keep_owner()
+        if self.folder.parent == self._directory:
+            stamp = f"{self._clock.utc_now():%Y%m%dT%H%M%SZ}"
+            return restore_in_place.begin(self.folder, self._directory, stamp)
         aside = self._aside()
         # Under its later name first: whatever happens, what this name holds is never tidied away.
         self.folder.rename(aside)
@@ -194,112 +203,12 @@ class LocalStaging:
         return path
 
 
-# ---------------------------------------------------------------- the database
-
-
-def copy_database(source: Path, target: Path) -> None:
-    """Copies the state of one instant, whatever is being written; checked, in a single file.
-
-    Two things stay behind, because they are not true any more when they come back: sessions of
-    browsers, which may have ended, and the last limits sent, which stations may have seen raised
-    since (a manager that knows no limit counts with the most). Raises ``StorageError``.
-    """
-    try:
-        with (
-            contextlib.closing(_connect(source, "ro")) as origin,
-            contextlib.closing(sqlite3.connect(target, isolation_level=None)) as copy,
-        ):
-            copy.execute("PRAGMA synchronous = OFF")  # of no use after a power cut
-            origin.backup(copy)
-            copy.execute("PRAGMA journal_mode = DELETE")
-            copy.execute("DELETE FROM web_session")
-            copy.execute("DELETE FROM connector_limit")
-    except sqlite3.Error as error:
-        raise storage_error(error) from error
-    check_integrity(target)
-
-
-def number_ahead(restored: Path, former: Path, age: timedelta) -> None:
-    """Lets transactions be numbered on beyond all that was given out since the backup.
-
-    Stations may still hold stops of transactions that the backup does not know: their numbers must
-    not meet another's. What was given out is read in the former database where there is one; of a
-    lost one it is reckoned from the ``age`` of the backup. Raises ``StorageError``.
-    """
-    try:
-        with contextlib.closing(_connect(restored, "rw")) as database:
-            last = _last_number(database)
-            if last is not None:
-                last += _NUMBERS_PER_DAY * (max(0, age.days) + 1)
-            known = [number for number in (last, _number_of(former)) if number is not None]
-            if known:
-                database.execute("BEGIN")
-                database.execute("DELETE FROM sqlite_sequence WHERE name = ?", (_NUMBERED,))
-                database.execute(
-                    "INSERT INTO sqlite_sequence VALUES (?, ?)", (_NUMBERED, max(known))
-                )
-                database.execute("COMMIT")
-    except sqlite3.Error as error:
-        raise storage_error(error) from error
-
-
-def _number_of(former: Path) -> int | None:
-    try:
-        with contextlib.closing(_connect(former, "ro")) as database:
-            return _last_number(database)
-    except sqlite3.Error:  # absent or damaged
-        return None
-
-
-def _last_number(database: sqlite3.Connection) -> int | None:
-    row = database.execute(
-        "SELECT seq FROM sqlite_sequence WHERE name = ?", (_NUMBERED,)
-    ).fetchone()
-    return None if row is None else int(row[0])
-
-
-def check_integrity(path: Path) -> None:
-    """Raises ``StorageError`` unless every page, index and reference of the database is sound."""
-    try:
-        with contextlib.closing(_connect(path, "ro")) as database:
-            first = database.execute("PRAGMA integrity_check(1)").fetchone()[0]
-            stray = database.execute("PRAGMA foreign_key_check").fetchone()
-    except sqlite3.Error as error:
-        raise storage_error(error) from error
-    if first != "ok" or stray is not None:
-        raise StorageError("storage-damaged", cause=first if stray is None else stray[0])
-
-
-def applied_steps(path: Path) -> tuple[str, ...]:
-    """Steps of the schema that the database has taken, in order. Raises ``StorageError``."""
-    try:
-        with contextlib.closing(_connect(path, "ro")) as database:
-            rows = database.execute("SELECT name FROM schema_migration ORDER BY id").fetchall()
-    except sqlite3.Error as error:
-        raise storage_error(error) from error
-    return tuple(row[0] for row in rows)
-
-
-def known_steps() -> frozenset[str]:
-    """Steps of the schema that this version knows."""
-    return frozenset(path.stem for path in MIGRATIONS.glob("[0-9]*.py"))
-
-
-def _connect(path: Path, mode: str) -> sqlite3.Connection:
-    return sqlite3.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=_BUSY_TIMEOUT_S,
-        isolation_level=None,
-    )
-
-
 def _check_unused(path: Path) -> None:
     """Refuses while another process has the database open, whether or not it takes our lock."""
     if not path.is_file():
         return
     try:
-        with contextlib.closing(_connect(path, "rw")) as database:
+        with contextlib.closing(connect(path, "rw")) as database:
             database.execute("PRAGMA busy_timeout = 0")
             database.execute("PRAGMA locking_mode = EXCLUSIVE")
             database.execute("BEGIN EXCLUSIVE")

@@ -13,17 +13,14 @@ from cryptography import x509
 from cryptography.hazmat.primitives import serialization
 
 from app.adapters.certificates import KINDS, RENEW_BEFORE, CertificateKind
-from app.adapters.data_directory import (
-    DATABASE_FILE,
-    applied_steps,
-    check_integrity,
-    known_steps,
-)
+from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.directory_lock import MANAGER_LOCK, lock
+from app.adapters.storage.copies import applied_steps, check_integrity, known_steps
 from app.adapters.storage.database import open_for_reading
 from app.adapters.storage.engine import InlineEngine
 from app.adapters.storage.samples import SampleBuffer
 from app.adapters.storage.site import SqliteSiteRepository
+from app.services.deliveries import ScheduleStore, standings
 from app.services.ports import SiteConfiguration
 
 FREE_LEAST_BYTES = 256 * 1024 * 1024
@@ -95,6 +92,25 @@ def look_at_certificate(directory: Path, kind: CertificateKind, now_utc: datetim
     if not certificate.not_valid_before_utc <= now_utc < until - RENEW_BEFORE:
         return Finding(False, "check-certificate-expiring", {**dated})
     return Finding(True, "check-certificate-valid", {**dated, "days": days})
+
+
+def look_at_schedule(store: ScheduleStore, now_utc: datetime) -> Finding:
+    """Do nightly backups arrive? Raises ``BackupError`` when the schedule cannot be read."""
+    found = standings(store, now_utc)
+    if not found:
+        return Finding(True, "check-schedule-none")
+    for standing in found:
+        last_utc = standing.record.success_utc
+        params: dict[str, object] = {
+            "target": standing.target.target,
+            "since": f"{last_utc or standing.target.since_utc:%Y-%m-%d %H:%M} UTC",
+        }
+        if standing.ahead:
+            return Finding(False, "check-schedule-ahead", params)
+        if standing.stale:
+            never = last_utc is None
+            return Finding(False, "check-schedule-never" if never else "check-schedule-old", params)
+    return Finding(True, "check-schedule-sound", {"count": len(found)})
 
 
 def look_at_disk(directory: Path, least_bytes: int = FREE_LEAST_BYTES) -> Finding:

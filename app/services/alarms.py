@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from app.services.live import (
     Alarm,
@@ -13,7 +13,10 @@ from app.services.live import (
     MeterView,
     Severity,
 )
-from app.services.ports import Clock
+from app.services.ports import Clock, SetAside
+
+SET_ASIDE_TOLD = timedelta(days=7)
+"""How long the pages tell that data were set aside: nothing depends on it, somebody shall know."""
 
 OVERLOAD_PERMILLE = 1_050
 """A phase above 105 % of its circuit's limit raises an alarm."""
@@ -26,8 +29,9 @@ Finding = tuple[str, Severity, dict[str, str | int | float]]
 class AlarmBoard:
     """Remembers since when each alarm has been up."""
 
-    def __init__(self, clock: Clock) -> None:
+    def __init__(self, clock: Clock, set_aside: SetAside | None = None) -> None:
         self._clock = clock
+        self._set_aside = set_aside
         self._since: dict[tuple[str, str], datetime] = {}
 
     def update(
@@ -40,7 +44,10 @@ class AlarmBoard:
         now = self._clock.utc_now()
         since: dict[tuple[str, str], datetime] = {}
         alarms: list[Alarm] = []
-        for key, severity, params in _findings(circuits, connectors, meters):
+        for key, severity, params in (
+            *_findings(circuits, connectors, meters),
+            *_data(self._set_aside, now),
+        ):
             identity = (key, str(params.get("subject", "")))
             since[identity] = self._since.get(identity, now)
             alarms.append(Alarm(key, severity, params, since[identity]))
@@ -77,6 +84,12 @@ def _findings(
                 )
                 break
     yield from _per_station(connectors)
+
+
+def _data(aside: SetAside | None, now_utc: datetime) -> Iterator[Finding]:
+    if aside is not None and now_utc - aside.at_utc < SET_ASIDE_TOLD:
+        lost_s = round((aside.at_utc - aside.since_utc).total_seconds())
+        yield "DAT-001", Severity.WARNING, {"subject": aside.file, "lost_s": lost_s}
 
 
 def _per_station(connectors: tuple[ConnectorView, ...]) -> Iterator[Finding]:

@@ -7,17 +7,19 @@ page calls it in a thread.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated, Protocol
+from typing import Annotated, BinaryIO, Protocol, TypeVar
 
 import msgspec
 
 from app.config import VERSION
 from app.domain.errors import BornierError
 from app.services.ports import Clock
+
+T = TypeVar("T")
 
 PRODUCT = "bornier"
 SUFFIX = ".bornier-backup"
@@ -75,6 +77,14 @@ class Snapshot(msgspec.Struct, frozen=True):
     parts: tuple[Part, ...]
 
 
+class Source(Protocol):
+    """A backup that lies elsewhere than in a directory of this machine."""
+
+    def opened(self) -> AbstractContextManager[BinaryIO]:
+        """The file, to be read from any place in it. Raises ``BackupError``."""
+        ...
+
+
 class BackupVault(Protocol):
     """Backup files. Every method raises ``BackupError``."""
 
@@ -84,16 +94,20 @@ class BackupVault(Protocol):
         """
         ...
 
-    def inspect(self, path: Path, passphrase: str) -> Manifest:
+    def inspect(self, path: Path | Source, passphrase: str) -> Manifest:
         """The manifest, after a check of the file's beginning and end only."""
         ...
 
-    def verify(self, path: Path, passphrase: str) -> Manifest:
+    def verify(self, path: Path | Source, passphrase: str) -> Manifest:
         """The manifest, after a check of every byte."""
         ...
 
     def extract(
-        self, path: Path, passphrase: str, accept: Callable[[Manifest], None], folder: Path
+        self,
+        path: Path | Source,
+        passphrase: str,
+        accept: Callable[[Manifest], None],
+        folder: Path,
     ) -> Manifest:
         """Checks every byte and writes the parts below ``folder``; ``accept`` may refuse before."""
         ...
@@ -142,6 +156,13 @@ class DataDirectory(Protocol):
         ...
 
 
+class Packed(msgspec.Struct, frozen=True):
+    """A finished backup on its way; its name is the one to keep it under."""
+
+    path: Path
+    manifest: Manifest
+
+
 class Created(msgspec.Struct, frozen=True):
     """The outcome of a backup."""
 
@@ -176,28 +197,69 @@ class BackupService:
         With ``keep``, older backups of this machine in the same directory are deleted until that
         many remain, the new one included. Raises ``BackupError`` and ``StorageError``.
         """
-        if len(passphrase) < PASSPHRASE_LEAST:
-            raise BackupError("backup-passphrase-short", least=PASSPHRASE_LEAST)
+        check_passphrase(passphrase)
         now = self._clock.utc_now()
         path = target
         if target.suffix != SUFFIX or target.is_dir():
-            path = target / f"{PRODUCT}-{self._host.name}-{now:%Y%m%dT%H%M%SZ}{SUFFIX}"
+            path = target / self._name(now)
         with self._data.snapshot() as snapshot:
-            manifest = Manifest(PRODUCT, VERSION, snapshot.schema, now, self._host, snapshot.parts)
+            manifest = self._manifest(snapshot, now)
             self._vault.write(path, passphrase, manifest, snapshot.folder)
         removed: tuple[Path, ...] = ()
         left: tuple[Path, ...] = ()
         if keep is not None:
-            removed, left = self._prune(path, passphrase, keep)
+            others = [(other, other) for other in self._vault.list(path.parent) if other != path]
+            removed, left = self.beyond(others, passphrase, keep)
+            for other in removed:
+                self._vault.remove(other)
         return Created(path, manifest, removed, left)
 
-    def verify(self, path: Path, passphrase: str) -> Manifest:
+    @contextmanager
+    def packed(self, passphrase: str) -> Iterator[Packed]:
+        """A backup in a place of its own, gone when left. Needs room for it beside the data.
+
+        No other maintenance command works meanwhile. Raises ``BackupError`` and ``StorageError``.
+        """
+        check_passphrase(passphrase)
+        now = self._clock.utc_now()
+        with self._data.snapshot() as snapshot:
+            manifest = self._manifest(snapshot, now)
+            path = snapshot.folder / self._name(now)
+            self._vault.write(path, passphrase, manifest, snapshot.folder)
+            yield Packed(path, manifest)
+
+    @property
+    def mark(self) -> str:
+        """Tells this machine's unfinished files from those of others."""
+        return self._host.id[:12]
+
+    def beyond(
+        self, others: Iterable[tuple[T, Path | Source]], passphrase: str, keep: int
+    ) -> tuple[tuple[T, ...], tuple[T, ...]]:
+        """Which of this machine's other backups to delete so that ``keep`` remain with the newest.
+
+        The second half are those that this passphrase does not open: nobody knows whose they are.
+        """
+        ours: list[tuple[datetime, int, T]] = []
+        left: list[T] = []
+        for number, (name, source) in enumerate(others):
+            try:
+                manifest = self._vault.inspect(source, passphrase)
+            except BackupError:
+                left.append(name)
+                continue
+            if manifest.product == PRODUCT and manifest.host.id == self._host.id:
+                ours.append((manifest.created_utc, number, name))
+        ours.sort(key=lambda each: each[:2], reverse=True)
+        return tuple(name for _, _, name in ours[max(0, keep - 1) :]), tuple(left)
+
+    def verify(self, path: Path | Source, passphrase: str) -> Manifest:
         """Reads the whole file; raises ``BackupError`` unless every byte is as it was written."""
         manifest = self._vault.verify(path, passphrase)
         _check_product(manifest)
         return manifest
 
-    def inspect(self, path: Path, passphrase: str) -> Manifest:
+    def inspect(self, path: Path | Source, passphrase: str) -> Manifest:
         """Reads the manifest only."""
         return self._vault.inspect(path, passphrase)
 
@@ -205,7 +267,7 @@ class BackupService:
         """Files that carry the name of a backup, oldest name first."""
         return self._vault.list(folder)
 
-    def restore(self, path: Path, passphrase: str) -> Restored:
+    def restore(self, path: Path | Source, passphrase: str) -> Restored:
         """Puts the backup in the place of the data; an older schema is migrated at the next start.
 
         Raises ``BackupError``, with nothing changed, when the file is damaged, foreign, of a later
@@ -220,26 +282,17 @@ class BackupService:
         if not self._data.known_schema().issuperset(manifest.schema):
             raise BackupError("backup-newer", version=manifest.version)
 
-    def _prune(
-        self, newest: Path, passphrase: str, keep: int
-    ) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
-        ours: list[tuple[datetime, Path]] = []
-        left: list[Path] = []
-        for path in self._vault.list(newest.parent):
-            if path == newest:
-                continue
-            try:
-                manifest = self._vault.inspect(path, passphrase)
-            except BackupError:
-                left.append(path)
-                continue
-            if manifest.product == PRODUCT and manifest.host.id == self._host.id:
-                ours.append((manifest.created_utc, path))
-        ours.sort(reverse=True)
-        removed = [path for _, path in ours[max(0, keep - 1) :]]
-        for path in removed:
-            self._vault.remove(path)
-        return tuple(removed), tuple(left)
+    def _name(self, now_utc: datetime) -> str:
+        return f"{PRODUCT}-{self._host.name}-{now_utc:%Y%m%dT%H%M%SZ}{SUFFIX}"
+
+    def _manifest(self, snapshot: Snapshot, now_utc: datetime) -> Manifest:
+        return Manifest(PRODUCT, VERSION, snapshot.schema, now_utc, self._host, snapshot.parts)
+
+
+def check_passphrase(passphrase: str) -> None:
+    """Raises ``BackupError`` for one that could be found by trying."""
+    if len(passphrase) < PASSPHRASE_LEAST:
+        raise BackupError("backup-passphrase-short", least=PASSPHRASE_LEAST)
 
 
 def _check_product(manifest: Manifest) -> None:

@@ -16,6 +16,7 @@ from app.energy.planner import Planner
 from app.energy.settings import EnergySettings
 from app.ocpp16.registration import BootIntervals
 from app.services.access import AccessService
+from app.services.alarms import SET_ASIDE_TOLD
 from app.services.audit import AuditTrail
 from app.services.authorization import Authorization
 from app.services.badges import BadgeService
@@ -85,7 +86,9 @@ class Manager:
             meters=self.meters,
             planner=self.planner,
             sender=self.sender,
-            painter=Painter(self.registry, self.meters, self._inbox, authorization, clock),
+            painter=Painter(
+                self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
+            ),
             live=self.live,
             configuration=self.configuration,
             clock=clock,
@@ -189,6 +192,7 @@ class Manager:
     def _add_probes(self) -> None:
         self.health.add(self._probe_cycle, needed=True)
         self.health.add(self._probe_storage, needed=True)
+        self.health.add(self._probe_data, needed=False)
         self.health.add(self._probe_meters, needed=False)
         self.health.add(self._probe_stations, needed=False)
 
@@ -204,6 +208,12 @@ class Manager:
         trouble = store.trouble_key
         detail = f"{store.dropped_samples} samples dropped" if trouble is None else trouble
         return Check("storage", trouble is None, detail)
+
+    def _probe_data(self) -> Check:
+        aside = self._adapters.store.set_aside
+        if aside is None or self._adapters.clock.utc_now() - aside.at_utc >= SET_ASIDE_TOLD:
+            return Check("data", True)
+        return Check("data", False, f"in use: {aside.since_utc:%Y-%m-%dT%H:%M:%SZ}, {aside.file}")
 
     def _probe_meters(self) -> Check:
         meters = self.meters.meters()

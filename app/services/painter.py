@@ -19,7 +19,7 @@ from app.services.live import (
     SiteView,
 )
 from app.services.meters import MeterDesk
-from app.services.ports import Clock, SiteConfiguration
+from app.services.ports import Clock, SetAside, SiteConfiguration
 from app.services.registry import ConnectorLive, Registry, StationLive
 
 METER_STALE_S = 2.5
@@ -52,13 +52,14 @@ class Painter:
         inbox: Inbox,
         authorization: Authorization,
         clock: Clock,
+        set_aside: SetAside | None = None,
     ) -> None:
         self._registry = registry
         self._meters = meters
         self._inbox = inbox
         self._authorization = authorization
         self._clock = clock
-        self._alarms = AlarmBoard(clock)
+        self._alarms = AlarmBoard(clock, set_aside)
         self._circuit_views: tuple[CircuitView, ...] = ()
         self._cycle = 0
 

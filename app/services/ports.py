@@ -353,6 +353,16 @@ class PasswordHasher(Protocol):
         ...
 
 
+class SetAside(msgspec.Struct, frozen=True):
+    """Data of a later version that were set aside so that this one could start."""
+
+    file: str
+    """Name of the file in the data directory."""
+    at_utc: datetime
+    since_utc: datetime
+    """The state in use again: what was recorded from then to ``at_utc`` is in the file only."""
+
+
 class Store(Protocol):
     """All repositories over one database file."""
 
@@ -404,6 +414,11 @@ class Store(Protocol):
     @property
     def dropped_samples(self) -> int:
         """Samples given up because the disk could not follow, since the start."""
+        ...
+
+    @property
+    def set_aside(self) -> SetAside | None:
+        """What a failed update has left behind; ``None`` when nothing was set aside."""
         ...
 
     async def close(self) -> None:

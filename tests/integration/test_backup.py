@@ -177,6 +177,23 @@ async def test_a_box_is_lost_and_its_spare_goes_on(tmp_path: Path, phrase: str) 
         await asyncio.to_thread(spare.stop)
 
 
+def test_a_start_completes_a_restore_that_was_interrupted(tmp_path: Path, phrase: str) -> None:
+    used(tmp_path / "other", 7)
+    manager = RunningManager(tmp_path, site())
+    used(manager.data, 2)
+    ready = manager.data / ".restored-1-20261122T120000Z"
+    ready.mkdir()
+    (tmp_path / "other" / DATABASE_FILE).rename(ready / DATABASE_FILE)
+    status, output = run("backup", "create", "--data", manager.data, "--passphrase-file", phrase)
+    assert status == 2
+    assert "start the manager, which completes it" in output
+    manager.start()
+    manager.stop()
+    assert len(journal(manager.data)) == 7
+    (aside,) = manager.data.glob(".before-restore-*")
+    assert len(journal(aside)) == 2
+
+
 def test_commands_beside_a_running_manager(tmp_path: Path, phrase: str) -> None:
     manager = RunningManager(tmp_path, site())
     manager.start()

@@ -7,10 +7,36 @@ from string import Formatter
 
 import pytest
 
-from app.adapters import backup_archive, data_directory, inspection
-from app.console import TEXTS, Console, size_text, terminal_language
+from app import backup_commands, backup_schedule, backup_wiring, console
+from app.adapters import (
+    backup_archive,
+    backup_places,
+    backup_settings,
+    data_directory,
+    inspection,
+    sftp,
+    sftp_link,
+)
+from app.console import Console, size_text, terminal_language
+from app.console_texts import TEXTS
 from app.domain.errors import BornierError, StorageError
-from app.services import backups
+from app.services import backups, deliveries
+
+MODULES = (
+    backup_archive,
+    backup_commands,
+    backup_places,
+    backup_schedule,
+    backup_settings,
+    backup_wiring,
+    backups,
+    console,
+    data_directory,
+    deliveries,
+    inspection,
+    sftp,
+    sftp_link,
+)
 
 
 @pytest.mark.parametrize("key", TEXTS)
@@ -23,10 +49,12 @@ def test_both_languages_say_the_same(key: str) -> None:
 
 def test_every_key_has_a_text() -> None:
     used: set[str] = set()
-    for module in (backups, backup_archive, data_directory, inspection):
+    for module in MODULES:
         for node in ast.walk(ast.parse(inspect.getsource(module))):
             if isinstance(node, ast.Constant) and isinstance(node.value, str):
-                used |= set(re.findall(r"^(?:backup|data|restore|check)-[a-z-]+$", node.value))
+                used |= set(
+                    re.findall(r"^(?:backup|data|restore|check|sftp|schedule)-[a-z-]+$", node.value)
+                )
     assert len(used) > 20
     assert used <= set(TEXTS)
 

@@ -13,7 +13,7 @@ from app.__main__ import main
 from app.adapters.certificates import LocalCertificate
 from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.storage import open_store
-from app.maintenance import this_host
+from app.backup_wiring import this_host
 from app.services.configuration import EMPTY_SITE
 from app.services.ports import User
 
@@ -136,7 +136,7 @@ def test_an_account_gets_a_new_secret(used: None, data: Path, typed: Typed) -> N
 def test_a_check_of_a_sound_directory(used: None, data: Path, typed: Typed) -> None:
     before = sorted(data.iterdir())
     assert typed("check", "--data", data) == 0, typed.out
-    assert len(typed.out.splitlines()) == 8
+    assert len(typed.out.splitlines()) == 9
     assert all(line.startswith("ok ") for line in typed.out.splitlines())
     assert {path.name for path in set(data.iterdir()) - set(before)} <= {
         ".manager.lock",
@@ -155,7 +155,7 @@ def test_a_check_tells_what_is_wrong_and_goes_on(used: None, data: Path, typed: 
     assert typed("check", "--data", data) == 1
     wrong = [line for line in typed.out.splitlines() if line.startswith("WRONG")]
     assert len(wrong) == 2
-    assert len(typed.out.splitlines()) == 8
+    assert len(typed.out.splitlines()) == 9
     sql(data, "DELETE FROM schema_migration")
     assert typed("check", "--data", data) == 1
     assert "site: not looked at" in typed.out

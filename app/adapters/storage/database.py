@@ -1,14 +1,12 @@
-"""Opening the file: connections, migrations, and what SQLite's errors mean to us."""
+"""Opening the file: connections, and what SQLite's errors mean to us."""
 
 from __future__ import annotations
 
 import os
 import sqlite3
 from pathlib import Path
-from typing import Any
 
 from peewee import PeeweeException, SqliteDatabase
-from playhouse.migrations import Runner
 
 from app.domain.errors import StorageError
 
@@ -89,16 +87,3 @@ def open_for_reading(path: Path) -> Database:
     )
     database.connect()
     return database
-
-
-def migrate(database: Database, directory: Path = MIGRATIONS) -> None:
-    """Brings the schema up to date.
-
-    Raises ``StorageError("storage-newer")`` for a file that a later version has already changed:
-    writing to it could destroy what we do not know of.
-    """
-    runner: Any = Runner(database, str(directory))  # type: ignore[no-untyped-call]
-    unknown = [step.name for step in runner.status() if step.path is None]
-    if unknown:
-        raise StorageError("storage-newer", step=unknown[-1])
-    runner.up()

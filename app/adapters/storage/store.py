@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import contextlib
+from datetime import datetime
 from pathlib import Path
 
+from app.adapters.storage.copies import known_steps
 from app.adapters.storage.database import (
     DATABASE_ERRORS,
     MIGRATIONS,
-    migrate,
     open_for_writing,
     storage_error,
 )
 from app.adapters.storage.engine import InlineEngine, ThreadedEngine
+from app.adapters.storage.later_version import go_back, go_on, last_set_aside
 from app.adapters.storage.limits import SqliteLimitRepository
+from app.adapters.storage.migration import migrate
 from app.adapters.storage.people import (
     SqliteAccessRepository,
     SqliteAuditRepository,
@@ -23,6 +26,7 @@ from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
 from app.adapters.storage.transactions import SqliteTransactionRepository
 from app.domain.errors import StorageError
+from app.services.ports import SetAside
 
 INLINE_BATCH = 500
 """Samples per batch where no thread writes them by the second."""
@@ -31,9 +35,15 @@ INLINE_BATCH = 500
 class SqliteStore:
     """Implements ``Store``; made by ``open_store``."""
 
-    def __init__(self, engine: ThreadedEngine | InlineEngine, buffer: SampleBuffer) -> None:
+    def __init__(
+        self,
+        engine: ThreadedEngine | InlineEngine,
+        buffer: SampleBuffer,
+        set_aside: SetAside | None = None,
+    ) -> None:
         self._engine = engine
         self._buffer = buffer
+        self.set_aside = set_aside
         self.transactions = SqliteTransactionRepository(engine)
         self.samples = SqliteSampleRepository(engine, buffer, self._batch_when_inline)
         self.limits = SqliteLimitRepository(engine)
@@ -78,22 +88,29 @@ def open_store(
     inline: bool = False,
     migrations: Path = MIGRATIONS,
     waiting_samples: int = 20_000,
+    back_at_utc: datetime | None = None,
 ) -> SqliteStore:
     """Opens the database, creating it or bringing it up to date first; call before the loop runs.
 
     ``inline`` makes a store without threads, whose async methods never suspend, for a rehearsal on
     virtual time; it survives a crash of the process but not a power cut (synchronous NORMAL).
+    ``back_at_utc``, the present time, lets a manager start on the kept copy where a later version
+    has changed the database: for nobody but the manager, who alone knows that no other one runs.
     Raises ``StorageError``: ``storage-newer``, ``storage-damaged``, ``storage-readonly``,
-    ``storage-full``, ``storage-failed``.
+    ``storage-full``, ``storage-no-room``, ``storage-failed``.
     """
     buffer = SampleBuffer(waiting_samples)
     try:
+        go_on(path)
+        if back_at_utc is not None:
+            go_back(path, known_steps(migrations), back_at_utc)
         database = open_for_writing(path, synchronous="normal" if inline else "full")
         try:
             migrate(database, migrations)
             if inline:
                 return SqliteStore(InlineEngine(database, buffer), buffer)
-            return SqliteStore(ThreadedEngine(database, path, buffer), buffer)
+            engine = ThreadedEngine(database, path, buffer)
+            return SqliteStore(engine, buffer, last_set_aside(path))
         except BaseException:
             database.close()
             raise

@@ -10,15 +10,11 @@ from pathlib import Path
 
 import pytest
 
-from app.adapters.data_directory import (
-    DATABASE_FILE,
-    LocalData,
-    applied_steps,
-    check_integrity,
-    exchange,
-)
+from app.adapters import restore_in_place
+from app.adapters.data_directory import DATABASE_FILE, LocalData, exchange
 from app.adapters.directory_lock import MAINTENANCE_LOCK, MANAGER_LOCK, lock
 from app.adapters.storage import SqliteStore, open_store
+from app.adapters.storage.copies import applied_steps, check_integrity
 from app.domain.errors import BornierError, StorageError
 from app.domain.station import ConnectorKey
 from app.services.backups import BackupError, DataDirectory
@@ -116,6 +112,16 @@ async def test_what_is_only_in_the_log_of_a_dead_manager_is_copied(
     assert (dead / f"{DATABASE_FILE}-wal").stat().st_size > 0
     with local(dead).snapshot() as snapshot:
         assert transactions(snapshot.folder / DATABASE_FILE) == [FIRST]
+
+
+async def test_what_an_update_keeps_is_no_part_of_the_data(used: None, data: Path) -> None:
+    for ending in (".before-0002_x", ".of-later-version-20261122T120000Z", ".set-aside.json"):
+        (data / f"{DATABASE_FILE}{ending}").write_text("kept for an update")
+    (data / "backup").mkdir()
+    (data / "backup" / "settings.json").write_text("[]")
+    with local(data).snapshot() as snapshot:
+        names = {part.name for part in snapshot.parts}
+    assert names == {DATABASE_FILE, "ui.crt", "ui.key", "backup/settings.json"}
 
 
 async def test_one_maintenance_command_at_a_time(used: None, data: Path) -> None:
@@ -367,12 +373,94 @@ def test_a_place_that_cannot_be_written(backup: Path, tmp_path: Path) -> None:
 
 
 @needs_root
-def test_a_mount_point_cannot_be_exchanged(backup: Path, tmp_path: Path) -> None:
-    with small_disk(tmp_path / "mounted", 2048) as disk:
+def test_into_a_mount_point(backup: Path, data: Path, tmp_path: Path) -> None:
+    """As on the box, whose data are mounted: nothing beside the directory is touched."""
+    with small_disk(tmp_path / "mounted", 8192) as disk:
+        os.chown(disk, 12345, 12346)
+        assert restored(disk, backup) is None
+        first = visible(disk)
+        assert first.keys() == visible(backup).keys()
+        (disk / "backups").mkdir()
+        (disk / "openssl.cnf").write_text("made at each start")
         (disk / "ui.crt").write_text("former")
-        with refused("restore-not-swapped", disk):
-            restored(disk, backup)
+        aside = restored(disk, backup)
+        assert aside is not None
+        assert aside.parent == disk
+        assert (aside / "ui.crt").read_text() == "former"
+        assert (disk / "ui.crt").read_bytes() == first["ui.crt"]
+        assert (disk / "backups").is_dir()
+        assert (disk / "openssl.cnf").exists()
+        for path in disk.rglob("*"):
+            if path.name not in {"backups", "openssl.cnf", "ui.crt"}:
+                assert (path.stat().st_uid, path.stat().st_gid) == (12345, 12346), path
+        again = restored(disk, backup)
+        assert list(disk.glob(".before-restore-*")) == [again]
+        assert transactions(disk / DATABASE_FILE) == transactions(data / DATABASE_FILE)
+        with LocalData(disk, HandClock(NOON)).snapshot() as snapshot:
+            assert "ui.crt" in {part.name for part in snapshot.parts}
+            assert all("before" not in part.name for part in snapshot.parts)
         assert list(tmp_path.glob("*before*")) == []
+        assert list(disk.glob(".restor*")) == []
+
+
+class PowerCut(BaseException):
+    """Raised in the place of a step on the disk."""
+
+
+def test_a_power_cut_at_any_step_inside_a_directory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever comes next goes on with what had begun."""
+    rename = Path.rename
+    for cut in range(100):
+        directory = tmp_path / f"{cut}"
+        ready = directory / ".restoring-x"
+        ready.mkdir(parents=True)
+        (ready / "further").mkdir()
+        for name in ("ui.crt", "further/new", "database"):
+            (ready / name).write_text("restored")
+        for name in ("ui.crt", "database", "database-wal"):
+            (directory / name).write_text("former")
+        left = cut
+
+        def step(path: Path, target: Path) -> Path:
+            nonlocal left
+            if left == 0:
+                raise PowerCut
+            left -= 1
+            return rename(path, target)
+
+        monkeypatch.setattr(Path, "rename", step)
+        ended = False
+        try:
+            restore_in_place.begin(ready, directory, "utc")
+            ended = True
+        except PowerCut:
+            pass
+        monkeypatch.setattr(Path, "rename", rename)
+        underway = restore_in_place.is_underway(directory)
+        restore_in_place.finish(directory)
+        if cut == 0:
+            assert not underway
+            assert (directory / "database").read_text() == "former"
+            continue
+        assert underway is not ended
+        found = {path.name: path.read_text() for path in directory.glob("[!.]*") if path.is_file()}
+        assert found == {"ui.crt": "restored", "database": "restored"}
+        assert (directory / "further/new").read_text() == "restored"
+        aside = directory / ".before-restore-utc"
+        assert {path.name for path in aside.iterdir()} == {"ui.crt", "database", "database-wal"}
+        assert not restore_in_place.is_underway(directory)
+        if ended:
+            assert cut > 6
+            return
+    raise AssertionError("it never ended")
+
+
+async def test_a_half_restored_directory_is_not_backed_up(used: None, data: Path) -> None:
+    (data / ".restored-1-x").mkdir()
+    with pytest.raises(BackupError, match="data-half-restored"), local(data).snapshot():
+        pass
 
 
 @needs_root

@@ -214,6 +214,7 @@ async def test_health_is_ready_while_the_cycle_runs(site: MemoryManager) -> None
     assert {check.name for check in report.checks} == {
         "control-cycle",
         "storage",
+        "data",
         "meters",
         "stations",
     }

@@ -12,11 +12,11 @@ from playhouse.migrations import Runner
 from app.adapters.storage import models, open_store
 from app.adapters.storage.database import (
     MIGRATIONS,
-    migrate,
     open_for_reading,
     open_for_writing,
     storage_error,
 )
+from app.adapters.storage.migration import migrate
 from app.adapters.storage.models import Row
 from app.domain.errors import StorageError
 from app.services.ports import NewTransaction
