@@ -6,11 +6,12 @@ drop-in in /run, so that a restart too takes back what was never confirmed.
 
 from __future__ import annotations
 
-import json
 import logging
 import threading
 import time
 from ipaddress import IPv4Address, IPv4Interface, IPv4Network, ip_address
+
+import msgspec
 
 from app.domain.errors import InvalidInputError
 from app.domain.host import NetworkSettings, NetworkState
@@ -24,6 +25,15 @@ DROP_IN = "/run/systemd/network/10-lan1.network.d/50-site.conf"
 UNCONFIRMED = "/run/bornier-host/network-unconfirmed"
 SERVICE_NETWORK = IPv4Network("192.168.123.0/24")
 CONFIRM_WITHIN_S = 60.0
+
+
+class _Address(msgspec.Struct):
+    local: str
+    prefixlen: int
+
+
+class _Link(msgspec.Struct):
+    addr_info: tuple[_Address, ...] = ()
 
 
 class Network:
@@ -126,18 +136,12 @@ class Network:
 
     def _addresses_now(self) -> tuple[str, ...]:
         try:
-            told = json.loads(
-                self._machine.must("ip", "-json", "address", "show", "dev", INTERFACE).output
-            )
-            return tuple(
-                f"{entry['local']}/{entry['prefixlen']}"
-                for link in told
-                for entry in link.get("addr_info", ())
-                if "local" in entry
-            )
-        except (HostError, ValueError, KeyError, TypeError) as error:
+            told = self._machine.must("ip", "-json", "address", "show", "dev", INTERFACE).output
+            links = msgspec.json.decode(told, type=tuple[_Link, ...])
+        except (HostError, msgspec.DecodeError) as error:
             log.warning("the addresses of %s are not known: %s", INTERFACE, error)
             return ()
+        return tuple(f"{at.local}/{at.prefixlen}" for link in links for at in link.addr_info)
 
 
 def render(machine: Machine, settings: NetworkSettings | None) -> None:

@@ -119,7 +119,7 @@ class Server:
         try:
             request = _decoder.decode(line)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
-            log.warning("uid %d: not a request: %s", uid, error)
+            log.warning("uid %d: not a request: %r", uid, str(error))
             return _error("host-request-invalid")
         if isinstance(request, READING):
             return self._done(request, uid, progress)

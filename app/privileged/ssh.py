@@ -174,7 +174,8 @@ def parse_key(line: str) -> PublicKey:
 
     RFC 4253 clause 6.6 (RSA), RFC 5656 (ECDSA), RFC 8709 (Ed25519), OpenSSH's PROTOCOL.u2f (sk).
     """
-    words = line.strip().split(None, 2)
+    line = line.strip()
+    words = line.split(None, 2)
     if not line.isprintable() or len(words) < 2:
         raise InvalidInputError("ssh-key-invalid", field="keys")
     kind, encoded = words[0], words[1]
