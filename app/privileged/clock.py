@@ -16,7 +16,7 @@ from pathlib import Path
 
 from app.domain.errors import InvalidInputError
 from app.domain.host import TimeState
-from app.privileged.machine import HostError, Machine, write_durably
+from app.privileged.machine import HostError, Machine, make_public, write_durably
 from app.privileged.settings import Settings, SettingsStore, replaced
 
 log = logging.getLogger(__name__)
@@ -167,6 +167,5 @@ def render_servers(machine: Machine, servers: tuple[str, ...]) -> None:
     if not servers:
         path.unlink(missing_ok=True)
         return
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    path.parent.chmod(0o755)
+    make_public(path.parent)
     write_durably(path, f"[Time]\nNTP={' '.join(servers)}\n".encode("ascii"), 0o644)

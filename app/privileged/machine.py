@@ -114,6 +114,15 @@ def write_durably(path: Path, content: bytes, mode: int = 0o600) -> None:
         os.close(folder)
 
 
+def make_public(folder: Path) -> None:
+    """Makes a directory that every service can read, whatever the helper's own umask."""
+    if folder.is_dir():
+        return
+    make_public(folder.parent)
+    folder.mkdir()
+    folder.chmod(0o755)
+
+
 def set_aside(path: Path) -> None:
     """Keeps a damaged file beside its place, for whoever wants to know."""
     path.replace(path.with_name(f"{path.name}.damaged"))

@@ -15,7 +15,7 @@ import msgspec
 
 from app.domain.errors import InvalidInputError
 from app.domain.host import NetworkSettings, NetworkState
-from app.privileged.machine import HostError, Machine, write_durably
+from app.privileged.machine import HostError, Machine, make_public, write_durably
 from app.privileged.settings import SettingsStore, replaced
 
 log = logging.getLogger(__name__)
@@ -151,8 +151,7 @@ def render(machine: Machine, settings: NetworkSettings | None) -> None:
         path.unlink(missing_ok=True)
         return
     # networkd reads its files as a user of its own.
-    path.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
-    path.parent.chmod(0o755)
+    make_public(path.parent)
     write_durably(path, drop_in(settings).encode("ascii"), 0o644)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 
 from app.domain.errors import InvalidInputError
 from app.domain.host import SshKey, SshState
-from app.privileged.machine import HostError, Machine, write_durably
+from app.privileged.machine import HostError, Machine, make_public, write_durably
 from app.privileged.settings import Settings, SettingsStore, StoredKey, replaced
 
 log = logging.getLogger(__name__)
@@ -131,6 +131,7 @@ def open_ssh(machine: Machine, settings: Settings) -> None:
         lines = by_account[account]
         if lines:
             # sshd reads them as the account that signs in, and wants nobody else to write them.
+            make_public(machine.path(file).parent)
             write_durably(machine.path(file), ("\n".join(lines) + "\n").encode(), 0o644)
         else:
             machine.path(file).unlink(missing_ok=True)

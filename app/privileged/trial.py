@@ -30,6 +30,8 @@ from app.privileged.slots import WAITING, SlotDesk, grub_environment
 
 log = logging.getLogger(__name__)
 
+NOTHING_KEPT = "/run/bornier/nothing-kept"
+"""Left by the image's initramfs when it found no data partition and put a tmpfs in its place."""
 RETRY_S = 2.0
 ANSWER_TIMEOUT_S = 10.0
 WELL, NOT_WELL, RESTARTING = 0, 1, 3
@@ -152,6 +154,8 @@ def _look(machine: Machine, trial: Trial) -> str | None:
         for port in trial.station_ports:
             with socket.create_connection(("127.0.0.1", port), ANSWER_TIMEOUT_S):
                 pass
+        if machine.path(NOTHING_KEPT).exists():
+            return "the data partition could not be mounted"
         if trial.writable is not None:
             path = machine.path(trial.writable)
             if not path.is_mount() or os.statvfs(path).f_flag & os.ST_RDONLY:

@@ -18,7 +18,7 @@ def test_what_a_program_may_do_wrong(bench: Bench) -> None:
     bench.failing("wrong")
     bench.program("slow", "exec sleep 60\n")
     bench.program("silent", "exit 7\n")
-    with pytest.raises(HostError, match="host-program-failed.*wrong: no"):
+    with pytest.raises(HostError, match=r"host-program-failed.*wrong: no"):
         bench.machine.must("wrong")
     with pytest.raises(HostError, match="exit status 7"):
         bench.machine.must("silent")

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import os
 import stat
 import threading
 
@@ -88,13 +89,19 @@ def test_absurd_settings_are_refused(bench: Bench, key: str, settings: dict[str,
 
 def test_settings_are_tried_then_confirmed(bench: Bench, store: SettingsStore) -> None:
     network = Network(bench.machine, store)
-    state = network.set(FIXED)
+    before = os.umask(0o077)  # as the helper's unit has it
+    try:
+        state = network.set(FIXED)
+    finally:
+        os.umask(before)
     assert state.settings == checked(FIXED)
     assert state.revert_in_s is not None
     assert 0 < state.revert_in_s <= 60
     assert state.addresses_now == ("192.168.123.1/24",)
     assert bench.read(DROP_IN) == TEXT
     assert stat.S_IMODE(bench.machine.path(DROP_IN).stat().st_mode) == 0o644
+    for folder in bench.machine.path(DROP_IN).parents[:3]:
+        assert stat.S_IMODE(folder.stat().st_mode) == 0o755
     assert bench.calls[:2] == ["networkctl reload", "networkctl reconfigure lan1"]
     # A restart now would take them back: nothing is kept yet.
     assert not bench.exists(FILE)

@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 import stat
 from pathlib import Path
 
@@ -27,7 +26,7 @@ def test_what_is_saved_is_loaded(bench: Bench) -> None:
     assert stat.S_IMODE(bench.machine.path(FILE).stat().st_mode) == 0o600
     store.save(replaced(FULL, zone=None))
     assert store.load().zone is None
-    assert os.listdir(bench.machine.path(FILE).parent) == ["settings.json"]
+    assert [entry.name for entry in bench.machine.path(FILE).parent.iterdir()] == ["settings.json"]
 
 
 @pytest.mark.parametrize(
@@ -67,7 +66,7 @@ def test_a_writing_that_was_cut_short_leaves_the_old_file(tmp_path: Path) -> Non
     write_durably(file, b"new", 0o644)
     assert file.read_bytes() == b"new"
     assert stat.S_IMODE(file.stat().st_mode) == 0o644
-    assert os.listdir(tmp_path) == ["file"]
+    assert [entry.name for entry in tmp_path.iterdir()] == ["file"]
 
 
 def test_a_link_laid_under_the_other_name_is_not_followed(tmp_path: Path) -> None:

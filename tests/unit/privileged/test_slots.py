@@ -65,7 +65,7 @@ def test_a_machine_without_rauc(bench: Bench) -> None:
     with pytest.raises(HostError, match="update-unavailable"):
         SlotDesk(bench.machine).read()
     bench.program("rauc", "echo 'Error creating proxy: refused' >&2; exit 1\n")
-    with pytest.raises(HostError, match="update-unavailable.*proxy"):
+    with pytest.raises(HostError, match=r"update-unavailable.*proxy"):
         SlotDesk(bench.machine).read()
 
 

@@ -140,7 +140,7 @@ def test_rauc_that_stays_busy_restarts_nothing(bench: Bench, manager: Manager) -
 
 
 @pytest.mark.parametrize(
-    "fault", ["not-ready", "503", "nonsense", "stations", "certificate", "mount"]
+    "fault", ["not-ready", "503", "nonsense", "stations", "certificate", "mount", "kept"]
 )
 def test_an_update_that_is_not_well_goes_back(
     bench: Bench, manager: Manager, tmp_path: Path, fault: str
@@ -161,6 +161,8 @@ def test_an_update_that_is_not_well_goes_back(
             other.mkdir()
             LocalCertificate(other, own_names()).ensure(datetime.now(UTC))
             bench.file("/var/lib/bornier/ui.crt", (other / "ui.crt").read_text())
+        case "kept":
+            bench.file("/run/bornier/nothing-kept")
         case _:
             bench.machine.path("/data").mkdir()
             trial = replace(trial, writable="/data")
@@ -173,6 +175,7 @@ def test_an_update_that_is_not_well_goes_back(
     bench.slots("A", good="", ORDER="B A", A_TRY="1", B_OK="0")
     bench.forget_calls()
     manager.body, manager.status = b'{"ready": true}', 200
+    bench.machine.path("/run/bornier/nothing-kept").unlink(missing_ok=True)
     bench.file("/var/lib/bornier/ui.crt", _certificate_of(manager))
     assert run(bench.machine, manager.trial) == WELL
     assert outcome(bench) == ("failed", "not-healthy")

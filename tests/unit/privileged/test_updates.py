@@ -93,7 +93,7 @@ def test_a_refusal_of_rauc_is_named_and_recorded(bench: Bench, asked: Asked) -> 
     assert record is not None
     assert (record.state, record.reason) == ("failed", "update-signature")
     asked.rauc("no idea\n", 1)
-    with pytest.raises(HostError, match="update-failed.*no idea"):
+    with pytest.raises(HostError, match=r"update-failed.*no idea"):
         asked.install()
 
 
