@@ -94,11 +94,11 @@ def _read(line: bytes, answer: type[T]) -> T | Progress:
         told = _decoder.decode(line)
         if told.progress is not None:
             return told.progress
-        if told.error is None and told.result is not None:
+        if told.error is None:
             return msgspec.json.decode(told.result, type=answer)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
         raise BornierError("host-unavailable", cause=str(error)) from error
-    raise _refusal(told.error or ErrorAnswer(key="host-unavailable", params={"cause": "nothing"}))
+    raise _refusal(told.error)
 
 
 def _refusal(error: ErrorAnswer) -> BornierError:

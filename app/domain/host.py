@@ -230,6 +230,9 @@ READING = (NetworkRead, TimeRead, SlotsRead, UpdateInspect, SshRead)
 # ---------------------------------------------------------------- answers, one a line
 
 
+NOTHING = msgspec.Raw(b"null")
+
+
 class ErrorAnswer(msgspec.Struct, frozen=True, kw_only=True):
     """A refusal: ``key`` names its text, ``params`` fill it."""
 
@@ -243,4 +246,4 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 
     progress: Progress | None = None
     error: ErrorAnswer | None = None
-    result: msgspec.Raw | None = None
+    result: msgspec.Raw = NOTHING

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.unit.privileged.bench import Bench, make_bench
+from tests.support.bench import Bench, make_bench
 
 
 @pytest.fixture

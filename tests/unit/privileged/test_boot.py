@@ -7,7 +7,7 @@ import pytest
 from app.privileged.boot import apply
 from app.privileged.network import DROP_IN
 from app.privileged.settings import FILE
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 NTP = "/run/systemd/timesyncd.conf.d/50-site.conf"
 

@@ -10,7 +10,7 @@ from app.privileged.boot import apply
 from app.privileged.clock import BEFORE_HAND, DROP_IN, LAST_KNOWN, Clock, built_utc
 from app.privileged.machine import HostError
 from app.privileged.settings import Settings, SettingsStore
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 
 class Kernel:

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from app.privileged.machine import HostError
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 
 def test_programs_get_no_shell_and_no_environment(

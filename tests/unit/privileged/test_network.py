@@ -12,7 +12,7 @@ from app.privileged.boot import apply
 from app.privileged.machine import HostError
 from app.privileged.network import DROP_IN, UNCONFIRMED, Network, checked, drop_in
 from app.privileged.settings import FILE, Settings, SettingsStore
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 FIXED = NetworkSettings(
     dhcp=False,

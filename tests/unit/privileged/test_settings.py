@@ -8,7 +8,7 @@ import pytest
 from app.domain.host import NetworkSettings
 from app.privileged.machine import HostError, write_durably
 from app.privileged.settings import FILE, Settings, SettingsStore, StoredKey, replaced
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 FULL = Settings(
     network=NetworkSettings(dhcp=False, addresses=("10.0.0.5/24",)),

@@ -17,7 +17,7 @@ from app.privileged.slots import (
     rauc_error,
     system_conf,
 )
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 INSTALLED = UpdateRecord(
     state="installed", slot="B", version="0.2.0", installed_utc=datetime(2026, 11, 25, tzinfo=UTC)

@@ -16,7 +16,7 @@ from app.privileged.boot import apply
 from app.privileged.machine import HostError
 from app.privileged.settings import FILE, Settings, SettingsStore, StoredKey
 from app.privileged.ssh import FROM_DISK, HOST_KEY, Ssh, parse_key
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 
 ROOT_KEYS = "/run/bornier-host/authorized_keys"
 SUPPORT_KEYS = "/run/bornier-host/authorized_keys.support"

@@ -20,7 +20,7 @@ from app.adapters.certificates import LocalCertificate, own_names
 from app.domain.host import UpdateRecord
 from app.privileged.slots import RECORD, RecordStore
 from app.privileged.trial import NOT_WELL, RESTARTING, WELL, Trial, run
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 from tests.unit.privileged.test_slots import INSTALLED
 
 REBOOT = "systemctl --no-block reboot"

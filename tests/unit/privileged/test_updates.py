@@ -12,7 +12,7 @@ from app.domain.host import Progress
 from app.privileged.machine import HostError, Machine
 from app.privileged.slots import RECORD, RecordStore, SlotDesk
 from app.privileged.updates import Updates, version_order
-from tests.unit.privileged.bench import Bench
+from tests.support.bench import Bench
 from tests.unit.privileged.test_slots import INSTALLED
 
 ROOT, MANAGER = 0, 901
@@ -192,7 +192,7 @@ def test_the_manager_may_name_its_own_files_only(bench: Bench, asked: Asked) -> 
 def test_versions_are_ordered() -> None:
     ordered = ["", "x1", "0.0.9", "0.1-a.1", "0.1.0-a.2", "0.1.0-a.b", "0.1", "0.1.1", "0.10", "1"]
     keys = [version_order(version) for version in ordered]
-    assert keys == sorted(keys)  # type: ignore[type-var]
+    assert keys == sorted(keys)
     assert version_order("0.1") == version_order("0.1.0") == version_order("0.1.0+build")
     assert version_order("0.1.0-a.1") < version_order("0.1.0-a.2") < version_order("0.1.0")
 
