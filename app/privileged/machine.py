@@ -32,10 +32,13 @@ class Finished:
     errors: str
 
     @property
-    def last_line(self) -> str:
-        """What it said last, for a message; standard error first."""
+    def complaint(self) -> str:
+        """What it complains of: the line that calls itself an error, else what it said last."""
         lines = (self.errors.strip() or self.output.strip()).splitlines()
-        return lines[-1].strip()[:300] if lines else f"exit status {self.status}"
+        if not lines:
+            return f"exit status {self.status}"
+        named = next((line for line in lines if line.startswith("Error")), lines[-1])
+        return named.strip()[:300]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +83,7 @@ class Machine:
         """The same, and anything but success is a ``HostError`` that quotes the program."""
         done = self.run(*argv)
         if done.status != 0:
-            raise HostError("host-program-failed", program=argv[0], cause=done.last_line)
+            raise HostError("host-program-failed", program=argv[0], cause=done.complaint)
         return done
 
     def tries(self, *argv: str) -> bool:

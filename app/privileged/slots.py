@@ -65,7 +65,7 @@ class SlotDesk:
         """Both slots, and the last update."""
         told = self._machine.run("rauc", "status", "--detailed", "--output-format=json")
         if told.status != 0:
-            raise HostError("update-unavailable", cause=told.last_line)
+            raise HostError("update-unavailable", cause=told.complaint)
         try:
             status = msgspec.json.decode(told.output, type=_RaucStatus)
         except msgspec.DecodeError as error:
@@ -107,7 +107,7 @@ class SlotDesk:
         """``rauc status mark-good|mark-bad|mark-active booted|other``."""
         done = self._machine.run("rauc", "status", f"mark-{mark}", which)
         if done.status != 0:
-            raise rauc_error(done.last_line)
+            raise rauc_error(done.complaint)
 
 
 def other_slot(slots: Slots) -> Slot:
@@ -189,8 +189,10 @@ _MEANINGS = (
     ("Already processing", "update-busy"),
     ("already processing", "update-busy"),
     ("rauc busy", "update-busy"),
+    ("Failed mounting bundle", "update-not-written"),
     ("Failed updating slot", "update-not-written"),
-    ("failed to write", "update-not-written"),
+    ("Input/output error", "update-not-written"),
+    ("No space left", "update-not-written"),
     ("D-Bus", "update-unavailable"),
     ("creating proxy", "update-unavailable"),
 )

@@ -97,13 +97,19 @@ class Ssh:
         keys = [parse_key(line) for line in lines]
         if not keys:
             raise InvalidInputError("ssh-no-key", field="keys")
-        stored = self._store.load()
-        others = tuple(key for key in stored.keys if key.source != source)
+        before = self._store.load()
+        others = tuple(key for key in before.keys if key.source != source)
         given = tuple(StoredKey(key.line, source) for key in keys)
-        stored = replaced(stored, keys=others + given)
+        stored = replaced(before, keys=others + given)
         self._store.save(stored)
-        open_ssh(self._machine, stored)
-        self._machine.must("systemctl", "restart", SERVICE)
+        try:
+            open_ssh(self._machine, stored)
+            self._machine.must("systemctl", "restart", SERVICE)
+        except (HostError, OSError):
+            # Nobody shall believe it closed while a later boot opens it.
+            self._store.save(before)
+            _write_keys(self._machine, before)
+            raise
         return self.read()
 
     def disable(self) -> SshState:
@@ -123,10 +129,15 @@ class Ssh:
 
 def open_ssh(machine: Machine, settings: Settings) -> None:
     """Everything that SSH needs, except its service: keys in /run, a host key, an open port."""
+    _ensure_host_key(machine)
+    _write_keys(machine, settings)
+    machine.must("nft", "add", "element", *OPENED)
+
+
+def _write_keys(machine: Machine, settings: Settings) -> None:
     by_account: dict[str, list[str]] = {account: [] for account in FILES}
     for key, source in all_keys(machine, settings):
         by_account[ACCOUNTS[source]].append(key.line)
-    _ensure_host_key(machine)
     for account, file in FILES.items():
         lines = by_account[account]
         if lines:
@@ -135,7 +146,6 @@ def open_ssh(machine: Machine, settings: Settings) -> None:
             write_durably(machine.path(file), ("\n".join(lines) + "\n").encode(), 0o644)
         else:
             machine.path(file).unlink(missing_ok=True)
-    machine.must("nft", "add", "element", *OPENED)
 
 
 def all_keys(machine: Machine, settings: Settings) -> list[tuple[PublicKey, str]]:

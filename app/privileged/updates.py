@@ -85,7 +85,7 @@ class Updates:
     def _inspect(self, file: int, name: str) -> BundleInfo:
         told = self._machine.run("rauc", "info", "--output-format=json", name)
         if told.status != 0:
-            raise rauc_error(told.last_line)
+            raise rauc_error(told.complaint)
         try:
             info = msgspec.json.decode(told.output, type=_Info)
         except msgspec.DecodeError as error:

@@ -26,5 +26,8 @@ def test_what_a_program_may_do_wrong(bench: Bench) -> None:
         bench.machine.must("no-such-program")
     with pytest.raises(HostError, match="host-program-slow"):
         bench.machine.run("slow", timeout_s=0.2)
+    bench.program("pointing", "printf 'Error: no table\\nadd x\\n    ^^^\\n' >&2; exit 1\n")
+    with pytest.raises(HostError, match="Error: no table"):
+        bench.machine.must("pointing")
     assert not bench.machine.tries("wrong")
     assert bench.machine.tries("nft")

@@ -130,6 +130,7 @@ def test_grubs_environment(bench: Bench) -> None:
         ("already processing a different method", "update-busy"),
         ("rauc busy: cannot run mark", "update-busy"),
         ("Failed updating slot rootfs.1: Input/output error", "update-not-written"),
+        ("Failed mounting bundle: failed to mount: Input/output error", "update-not-written"),
         ("Error creating proxy: Could not connect: Connection refused", "update-unavailable"),
         ("something else", "update-failed"),
     ],

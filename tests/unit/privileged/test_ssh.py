@@ -229,6 +229,22 @@ def test_stored_keys_that_cannot_be_used_are_left_out(bench: Bench, ssh: Ssh) ->
     assert len(ssh.read().keys) == 1
 
 
+@pytest.mark.parametrize("program", ["nft", "systemctl"])
+def test_what_could_not_be_opened_stays_closed(bench: Bench, ssh: Ssh, program: str) -> None:
+    bench.failing(program)
+    with pytest.raises(HostError, match="host-program-failed"):
+        ssh.enable((ed(),), "console")
+    assert not ssh.read().enabled
+    assert SettingsStore(bench.machine).load().keys == ()
+    bench.program(program)
+    line = ed()
+    ssh.enable((line,), "console")
+    bench.failing(program)
+    with pytest.raises(HostError, match="host-program-failed"):
+        ssh.enable((ed(),), "console")
+    assert bench.read(ROOT_KEYS) == line + "\n"
+
+
 def test_closing_goes_as_far_as_it_can(bench: Bench, ssh: Ssh) -> None:
     ssh.enable((ed(),), "console")
     bench.failing("systemctl")
