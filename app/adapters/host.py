@@ -8,6 +8,7 @@ that has no helper.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -48,7 +49,9 @@ class HostClient:
             with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_CLOEXEC) as link:
                 link.settimeout(timeout_s)
                 link.connect(str(self._path))
-                link.sendall(_encoder.encode(request) + b"\n")
+                # A helper that refuses has answered before it reads.
+                with contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                    link.sendall(_encoder.encode(request) + b"\n")
                 with link.makefile("rb") as lines:
                     while line := lines.readline(MOST_ANSWER_BYTES):
                         told = _read(line, answer)

@@ -53,7 +53,8 @@ class Server:
         self._idle_s = idle_s
         self._line_timeout_s = line_timeout_s
         self._changing = threading.Lock()
-        self._room = threading.Semaphore(MOST_CONNECTIONS)
+        # For each user, so that the manager cannot keep root out.
+        self._room = {uid: threading.Semaphore(MOST_CONNECTIONS) for uid in uids}
         self._serving: set[threading.Thread] = set()
         self._wake, self._woken = socket.socketpair()
 
@@ -90,7 +91,7 @@ class Server:
         if uid not in self._uids:
             log.warning("uid %d may not ask", uid)
             _refuse(connection, "host-forbidden")
-        elif not self._room.acquire(blocking=False):
+        elif not self._room[uid].acquire(blocking=False):
             log.warning("uid %d: too many connections", uid)
             _refuse(connection, "host-crowded")
         else:
@@ -113,7 +114,7 @@ class Server:
         except OSError as error:
             log.info("uid %d: the connection ended: %s", uid, error)
         finally:
-            self._room.release()
+            self._room[uid].release()
 
     def _answer(self, line: bytes, uid: int, progress: Callable[[Progress], None]) -> Answer:
         try:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import socket
 import threading
 from collections.abc import Callable, Iterator
@@ -59,6 +60,12 @@ def test_refusals_are_raised(bench: Bench, ask: Ask) -> None:
         with pytest.raises(BornierError) as refused:
             ask(client, host.NetworkConfirm(), host.NetworkState)
         assert refused.value.key == "network-nothing-to-confirm"
+
+
+def test_an_account_that_may_not_ask_is_told_so(bench: Bench) -> None:
+    with running(bench, uids={os.getuid() + 1}) as helper:
+        with pytest.raises(BornierError, match="host-forbidden"):
+            HostClient(helper.path).ask(host.TimeRead(), host.TimeState)
 
 
 @both
