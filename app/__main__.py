@@ -6,6 +6,7 @@ import argparse
 import asyncio
 import logging
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from app.config import VERSION, Settings
@@ -27,7 +28,39 @@ def main(arguments: list[str] | None = None) -> int:
             logging.getLogger(name).setLevel(logging.WARNING)
     if options.command == "serve":
         return _serve(options)
+    if options.command in ("update", "box"):
+        return _box(options)
     return _maintain(options)
+
+
+def _box(options: argparse.Namespace) -> int:
+    from app.box import Box  # noqa: PLC0415  serve must not import it before its TLS policy
+
+    box = Box(options.socket)
+    commands: dict[tuple[str, str], Callable[[], int]] = {
+        ("update", "inspect"): lambda: box.inspect(options.file),
+        ("update", "install"): lambda: box.install(options.file, reboot=options.reboot),
+        ("update", "status"): lambda: box.status(json=options.json),
+        ("update", "back"): box.back,
+        ("network", "show"): lambda: box.network_show(json=options.json),
+        ("network", "set"): lambda: box.network_set(
+            dhcp=options.dhcp == "yes",
+            addresses=options.address,
+            gateway=options.gateway,
+            dns=options.dns,
+        ),
+        ("network", "confirm"): box.network_confirm,
+        ("time", "show"): lambda: box.time_show(json=options.json),
+        ("time", "set"): lambda: box.time_set(options.instant),
+        ("time", "zone"): lambda: box.time_zone(options.zone),
+        ("time", "ntp"): lambda: box.time_ntp(options.server),
+        ("power", "off"): box.power_off,
+        ("power", "restart"): box.restart,
+        ("ssh", "show"): lambda: box.ssh_show(json=options.json),
+        ("ssh", "enable"): lambda: box.ssh_enable(options.keyfile),
+        ("ssh", "disable"): box.ssh_disable,
+    }
+    return commands[getattr(options, "part", options.command), options.action]()
 
 
 def _maintain(options: argparse.Namespace) -> int:
@@ -135,7 +168,68 @@ def _parser() -> argparse.ArgumentParser:
         "check", help="look at the data, the certificates and the disk; exit status 1 if wrong"
     )
     _add_data(check)
+    _add_update(commands.add_parser("update", help="signed updates of the box"))
+    _add_box(commands.add_parser("box", help="network, time, power and SSH of the box"))
     return parser
+
+
+def _add_update(parser: argparse.ArgumentParser) -> None:
+    actions = parser.add_subparsers(dest="action", required=True)
+    inspect = actions.add_parser("inspect", help="verify a bundle and say what it is")
+    install = actions.add_parser("install", help="write a bundle to the other slot")
+    for action in (inspect, install):
+        action.add_argument("file", type=Path)
+    install.add_argument("--reboot", action="store_true", help="restart into it at once")
+    status = actions.add_parser("status", help="both slots, and how the last update ended")
+    status.add_argument("--json", action="store_true")
+    back = actions.add_parser("back", help="start the other slot next")
+    for action in (inspect, install, status, back):
+        _add_socket(action)
+
+
+def _add_box(parser: argparse.ArgumentParser) -> None:
+    parts = parser.add_subparsers(dest="part", required=True)
+    actions = {
+        part: parts.add_parser(part).add_subparsers(dest="action", required=True)
+        for part in ("network", "time", "power", "ssh")
+    }
+
+    def add(part: str, action: str, text: str) -> argparse.ArgumentParser:
+        made = actions[part].add_parser(action, help=text)
+        _add_socket(made)
+        if action == "show":
+            made.add_argument("--json", action="store_true")
+        return made
+
+    add("network", "show", "how LAN1 is set")
+    network = add("network", "set", "try settings, taken back after a minute unless confirmed")
+    network.add_argument("--dhcp", choices=("yes", "no"), default="yes")
+    network.add_argument("--address", action="append", default=[], help="IPv4, 10.0.0.5/24")
+    network.add_argument("--gateway")
+    network.add_argument("--dns", action="append", default=[])
+    add("network", "confirm", "keep the settings that are being tried")
+    add("time", "show", "clock, zone, servers")
+    add("time", "set", "set the clock").add_argument(
+        "instant", help="such as 2026-11-25T14:30:00+01:00"
+    )
+    add("time", "zone", "set the zone of the system's records").add_argument("zone")
+    add("time", "ntp", "set the servers; none leaves them to DHCP").add_argument(
+        "server", nargs="*"
+    )
+    add("power", "off", "switch the box off")
+    add("power", "restart", "start it anew")
+    add("ssh", "show", "whether it is open, and to whom")
+    add("ssh", "enable", "open it to the public keys of a file").add_argument("keyfile", type=Path)
+    add("ssh", "disable", "close it and forget its keys")
+
+
+def _add_socket(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--socket",
+        type=Path,
+        default=Path("/run/bornier-host/socket"),
+        help="where the box's helper listens",
+    )
 
 
 def _add_backup(parser: argparse.ArgumentParser) -> None:

@@ -26,8 +26,11 @@ DONE, WRONG, REFUSED = 0, 1, 2
 class Console:
     """Standard output and standard error, in the language of the terminal."""
 
-    def __init__(self, language: str | None = None) -> None:
+    def __init__(
+        self, language: str | None = None, texts: Mapping[str, tuple[str, str]] = TEXTS
+    ) -> None:
         self.language = language or terminal_language()
+        self._texts = texts
 
     def say(self, key: str, **params: object) -> None:
         """Writes one text to standard output."""
@@ -39,7 +42,7 @@ class Console:
 
     def told(self, error: BornierError) -> str:
         """What went wrong, in words."""
-        if error.key in TEXTS:
+        if error.key in self._texts:
             return self.text(error.key, error.params)
         language = Language(self.language)
         params = filled(error.params, language, ZoneInfo("UTC"))
@@ -47,7 +50,7 @@ class Console:
 
     def text(self, key: str, params: Mapping[str, object]) -> str:
         """The text of a key."""
-        english, french = TEXTS[key]
+        english, french = self._texts[key]
         return (french if self.language == "fr" else english).format_map(params)
 
 
