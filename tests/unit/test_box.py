@@ -38,7 +38,7 @@ def english(monkeypatch: pytest.MonkeyPatch) -> None:
 def bench(tmp_path: Path) -> Bench:
     made = make_bench(tmp_path)
     # The client resolves a path, the bench's root is not the machine's: bundles lie under both.
-    made.file("/data/good.raucb", "bundle")
+    made.file("/var/lib/bornier/good.raucb", "bundle")
     made.program("ssh-keygen", f'for f; do :; done; echo x >"$f"; echo "{ed()}" >"$f.pub"\n')
     return made
 
@@ -80,22 +80,22 @@ def ready(bench: Bench, said: str = "", status: int = 0) -> None:
 
 def test_an_update_from_inspection_to_restart(bench: Bench, typed: Box) -> None:
     ready(bench)
-    assert typed("update", "inspect", "/data/good.raucb") == 0
+    assert typed("update", "inspect", "/var/lib/bornier/good.raucb") == 0
     assert typed.out == "Bornier 0.2.0 for bornier-amd64, 1 KiB\nWinter\n"
-    assert typed("update", "install", "/data/good.raucb", "--reboot") == 0
+    assert typed("update", "install", "/var/lib/bornier/good.raucb", "--reboot") == 0
     *progress, installed, restarting = typed.out.splitlines()
     assert progress == [f"{percent:3d} %  step {percent}" for percent in range(0, 101, 10)]
     assert installed == "Installed in slot B: version 0.2.0 runs from the next start."
     assert restarting == "The box restarts."
     assert "\r" not in typed.out
     assert bench.calls[-1] == "systemctl --no-block reboot"
-    assert typed("update", "install", "/data/good.raucb") == 0
+    assert typed("update", "install", "/var/lib/bornier/good.raucb") == 0
     assert bench.calls[-1] != "systemctl --no-block reboot"
 
 
 def test_refused_updates_are_told(bench: Bench, typed: Box) -> None:
     ready(bench, "LastError: signature verification failed: Verify error: x\n", 1)
-    assert typed("update", "install", "/data/good.raucb", "--reboot") == 2
+    assert typed("update", "install", "/var/lib/bornier/good.raucb", "--reboot") == 2
     assert typed.err == (
         "bornier: This bundle is not signed by the maker of this box: it is refused.\n"
     )

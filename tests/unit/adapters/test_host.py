@@ -70,12 +70,12 @@ def test_an_account_that_may_not_ask_is_told_so(bench: Bench) -> None:
 
 @both
 def test_progress_is_passed_on(bench: Bench, ask: Ask) -> None:
-    bench.file("/data/good.raucb", "bundle")
+    bench.file("/var/lib/bornier/good.raucb", "bundle")
     (bench.programs / "info.json").write_text('{"compatible": "bornier-amd64", "version": "0.2.0"}')
     (bench.programs / "install.out").write_text(" 10% one\n100% two\n")
     (bench.programs / "install.status").write_text("0")
     seen: list[host.Progress] = []
-    request = host.UpdateInstall(path="/data/good.raucb")
+    request = host.UpdateInstall(path="/var/lib/bornier/good.raucb")
     with running(bench) as helper:
         client = HostClient(helper.path)
         ask(client, request, host.Slots, progress=seen.append)

@@ -136,7 +136,7 @@ def test_one_change_at_a_time(bench: Bench, helper: Running) -> None:
 
 
 def test_what_was_begun_goes_on_when_the_asker_is_gone(bench: Bench, helper: Running) -> None:
-    bench.file("/data/good.raucb", "bundle")
+    bench.file("/var/lib/bornier/good.raucb", "bundle")
     os.mkfifo(bench.programs / "gate")
     bench.program(
         "rauc",
@@ -145,7 +145,7 @@ def test_what_was_begun_goes_on_when_the_asker_is_gone(bench: Bench, helper: Run
         'install) cat "$here/gate" >/dev/null; seq -f "%g%% step" 0 100; touch "$here/done" ;; esac\n',
     )
     with helper.connect() as link:
-        link.sendall(b'{"do": "update-install", "path": "/data/good.raucb"}\n')
+        link.sendall(b'{"do": "update-install", "path": "/var/lib/bornier/good.raucb"}\n')
         gate = (bench.programs / "gate").open("w")
     gate.close()
     while "host-busy" in json.dumps(helper.say({"do": "servers-set", "servers": []})):
@@ -154,11 +154,11 @@ def test_what_was_begun_goes_on_when_the_asker_is_gone(bench: Bench, helper: Run
 
 
 def test_an_installation_tells_its_progress(bench: Bench, helper: Running) -> None:
-    bench.file("/data/good.raucb", "bundle")
+    bench.file("/var/lib/bornier/good.raucb", "bundle")
     (bench.programs / "info.json").write_text('{"compatible": "bornier-amd64", "version": "0.2.0"}')
     (bench.programs / "install.out").write_text(" 10% one\n100% Installing done.\n")
     (bench.programs / "install.status").write_text("0")
-    *progress, last = helper.say({"do": "update-install", "path": "/data/good.raucb"})
+    *progress, last = helper.say({"do": "update-install", "path": "/var/lib/bornier/good.raucb"})
     assert [answer["progress"] for answer in progress] == [
         {"percent": 10, "step": "one"},
         {"percent": 100, "step": "Installing done."},
