@@ -7,9 +7,9 @@ import contextlib
 import logging
 import random
 import signal
+import socket
 import sys
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
@@ -24,6 +24,7 @@ from app.adapters.tls_ports import TlsPort, pages_tls, stations_tls
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
+from app.greeting import Ports, greeting
 from app.services.circuits import MeterTest
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import RunningMeter
@@ -88,7 +89,16 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
             ocpps_port = ocpps.port
-        _greet(settings, Ports(pages.port, ocpp.port, ocpps_port), secret)
+        sys.stdout.write(
+            greeting(
+                settings.web_host,
+                socket.gethostname().lower(),
+                settings.public_names,
+                Ports(pages.port, ocpp.port, ocpps_port),
+                secret,
+            )
+        )
+        sys.stdout.flush()
         renewal = loop.create_task(_keep_valid(tls_ports, clock))
         stack.callback(renewal.cancel)
         system = ServiceManager()
@@ -140,31 +150,3 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
         meter_tester=test,
         random=random.random,
     )
-
-
-class Ports(NamedTuple):
-    """What is listened on; no ``ocpps`` where stations have no TLS port."""
-
-    web: int
-    ocpp: int
-    ocpps: int | None
-
-
-def _greet(settings: Settings, ports: Ports, secret: str | None) -> None:
-    """What the person at the console needs, on standard output, once."""
-    everywhere = settings.web_host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared only
-    address = "localhost" if everywhere else settings.web_host
-    lines = [
-        "",
-        f"  Bornier    https://{address}:{ports.web}/",
-        f"  Stations   ws://{address}:{ports.ocpp}/ocpp/{{station}}",
-    ]
-    if ports.ocpps is not None:
-        lines.append(f"             wss://{address}:{ports.ocpps}/ocpp/{{station}}")
-    if secret is not None:
-        lines += [
-            f"  First sign-in: admin / {secret}",
-            "  (asked to be replaced by a password of your own)",
-        ]
-    sys.stdout.write("\n".join([*lines, "", ""]))
-    sys.stdout.flush()
