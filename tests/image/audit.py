@@ -1,0 +1,55 @@
+"""Debian's ``lynis``, run in the guest from the test's disk: no box carries it."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from pathlib import Path
+from typing import Final
+
+from tests.image.errors import ImageTestError
+from tests.image.machine import Machine
+
+_PROFILE: Final = Path(__file__).parent / "lynis.prf"
+_DOWNLOAD_S: Final = 300.0
+_AUDIT_S: Final = 1200.0
+
+
+def tools(folder: Path) -> Path:
+    """A folder ``lynis`` that runs from anywhere, with our profile. Raises ``ImageTestError``."""
+    unpacked = folder / "lynis.deb"
+    unpacked.mkdir()
+    # The package comes from the sources of this machine, as those of the image do.
+    for command in (["apt-get", "download", "-qq", "lynis"], ["sh", "-c", "dpkg -x lynis_*.deb ."]):
+        done = subprocess.run(
+            command,
+            cwd=unpacked,
+            capture_output=True,
+            text=True,
+            timeout=_DOWNLOAD_S,
+            check=False,
+        )
+        if done.returncode != 0:
+            raise ImageTestError(f"{' '.join(command)}: {done.stderr}")
+    made = folder / "lynis"
+    subprocess.run(["cp", "-r", unpacked / "usr/share/lynis", made], check=True, timeout=60)
+    for part in ("usr/sbin/lynis", "etc/lynis/default.prf", "etc/lynis/plugins"):
+        subprocess.run(["cp", "-r", unpacked / part, made], check=True, timeout=60)
+    subprocess.run(["cp", _PROFILE, made / "custom.prf"], check=True, timeout=60)
+    return made
+
+
+def index(box: Machine, logs: Path) -> int:
+    """The hardening index; what lynis says is kept in ``logs``."""
+    box.guest.output(
+        "mkdir -p /run/lynis && cd /run/image-test/lynis && sh ./lynis audit system --no-colors"
+        " --quick --no-plugins --logfile /run/lynis/log --report-file /run/lynis/report"
+        " >/run/lynis/output 2>&1",
+        within_s=_AUDIT_S,
+    )
+    for name in ("report", "output"):
+        (logs / f"lynis.{name}").write_text(box.guest.output(f"cat /run/lynis/{name}"))
+    found = re.search(r"^hardening_index=(\d+)$", (logs / "lynis.report").read_text(), re.MULTILINE)
+    if found is None:
+        raise ImageTestError("lynis gave no index")
+    return int(found[1])
