@@ -63,7 +63,7 @@ def run(place: Bench) -> dict[str, Any]:
             "systemd_exposure": _exposure(facts),
             "tls_ok": _tls_ok(box.web_port, facts),
             "compressed_mb": _compressed_mb(place.image),
-            "open_ports": _open_ports(facts),
+            "open_ports": open_ports(facts.get("socket", [])),
             "charging_a": charging_a,
         }
         place.say("facts are gathered; lynis begins")
@@ -95,10 +95,10 @@ def _exposure(facts: dict[str, list[str]]) -> float:
     return float(found[1])
 
 
-def _open_ports(facts: dict[str, list[str]]) -> dict[str, list[int]]:
+def open_ports(sockets: Sequence[str]) -> dict[str, list[int]]:
     """Ports listened on beyond loopback."""
     ports: dict[str, set[int]] = {"tcp": set(), "udp": set()}
-    for line in facts.get("socket", []):
+    for line in sockets:
         kind, _state, _received, _sent, local = line.split()[:5]
         address, _, port = local.rpartition(":")
         if not address.startswith(("127.", "[::1]")):
@@ -144,7 +144,7 @@ def _judge(keys: dict[str, Any], facts: dict[str, list[str]]) -> None:
         broken.append(f"exposure {keys['systemd_exposure']}")
     if not keys["tls_ok"]:
         broken.append("TLS is not as promised")
-    broken += _port_trouble(keys["open_ports"])
+    broken += port_trouble(keys["open_ports"])
     if facts["carrier"] != ["up"]:
         broken.append(f"LAN1 is {facts['carrier']}")
     if keys["lynis_index"] < LEAST_LYNIS:
@@ -159,7 +159,8 @@ def _judge(keys: dict[str, Any], facts: dict[str, list[str]]) -> None:
         raise ImageTestError("; ".join(broken))
 
 
-def _port_trouble(ports: dict[str, list[int]]) -> list[str]:
+def port_trouble(ports: dict[str, list[int]]) -> list[str]:
+    """What differs from the documented ports."""
     trouble = []
     for kind, documented in OPEN_PORTS.items():
         found = set(ports[kind])

@@ -24,7 +24,7 @@ def run(place: Bench) -> dict[str, Any]:
     stick = place.fresh_disk("stick")
     with place.machine("stick", Hardware(disk=internal, stick=stick)) as box:
         box.wait("the installer's question", _ASKED_S, lambda: _questions(box) == 1)
-        name = _name_of_disk(box.console)
+        name = name_of_disk(box.console)
         place.say(f"it offers {name}")
         for wrong in ("yes", "", f"/dev/{name}"):
             asked = _questions(box)
@@ -58,7 +58,7 @@ def _asked_again(box: Machine, asked: int) -> Callable[[], bool]:
     return lambda: _questions(box) == asked + 1
 
 
-def _name_of_disk(console: str) -> str:
+def name_of_disk(console: str) -> str:
     """The internal disk's name, from the line that shows its size and model."""
     found = re.findall(rf"^\s*(\w+)\s+([\d.,]+[GM])\s.*{_MODEL}", console, re.MULTILINE)
     if [size for _, size in found] != ["8G"]:
