@@ -16,11 +16,11 @@ from tests.image.errors import ImageTestError
 from tests.image.machine import Hardware, Machine
 from tests.image.site import Site
 
-BOOT_S: Final = 480.0
+BOOT_S: Final = 900.0
 """To HTTPS, under software emulation on a machine busy with something else; a box takes a fortieth."""
 
-REPORT_S: Final = 300.0
-OFF_S: Final = 180.0
+REPORT_S: Final = 600.0
+OFF_S: Final = 300.0
 
 
 @dataclass(slots=True)

@@ -66,7 +66,8 @@ def run(place: Bench) -> dict[str, Any]:
             "open_ports": open_ports(facts.get("socket", [])),
             "charging_a": charging_a,
         }
-        place.say("facts are gathered; lynis begins")
+        place.say("facts are gathered")
+        audit.start(box)
         keys["lynis_index"] = audit.index(box, place.logs)
         place.say(f"lynis: {keys['lynis_index']}")
         _judge(keys, facts)

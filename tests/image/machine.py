@@ -221,5 +221,5 @@ class Machine:
         unit = (Path(__file__).parent / "guest" / "agent.service").read_text()
         return {
             f"systemd.extra-unit.{_AGENT}": unit,
-            "systemd.unit-dropin.basic.target": f"[Unit]\nWants={_AGENT}\n",
+            "systemd.unit-dropin.sysinit.target": f"[Unit]\nWants={_AGENT}\n",
         }
