@@ -5,11 +5,14 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
+import subprocess
 import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
+
+import httpx
 
 from tests.image import boot, install, power, update
 from tests.image.bench import Bench
@@ -37,7 +40,7 @@ def main(image: Path, names: list[str], *, pictures: bool) -> int:
         place = Bench(image, logs, scratch, FOLDER if pictures else None)
         try:
             keys = STAGES[name](place)
-        except ImageTestError as error:
+        except (ImageTestError, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
             sys.stderr.write(f"image-test, stage {name}: {error}\nconsoles: {logs}\n")
             return 1
         finally:

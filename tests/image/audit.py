@@ -63,9 +63,7 @@ def index(box: Machine, logs: Path) -> int:
     for name in ("report", "output", "log"):
         told = box.guest.output(f"gzip -c /run/lynis/{name} | base64 -w 0", within_s=_AUDIT_S)
         (logs / f"lynis.{name}").write_bytes(gzip.decompress(base64.b64decode(told)))
-    found = re.search(
-        r"^hardening_index=(\d+)$", (logs / "lynis.report").read_text(), re.MULTILINE
-    )
+    found = re.search(r"^hardening_index=(\d+)$", (logs / "lynis.report").read_text(), re.MULTILINE)
     if found is None:
         raise ImageTestError("lynis gave no index")
     return int(found[1])
