@@ -55,7 +55,7 @@ def start(box: Machine) -> None:
 def index(box: Machine, logs: Path) -> int:
     """Waits for the hardening index; what lynis says is kept in ``logs``."""
     deadline_s = time.monotonic() + _AUDIT_S
-    while not box.guest.output("grep ^hardening_index= /run/lynis/report || :"):
+    while not box.guest.output("grep -s ^hardening_index= /run/lynis/report || :"):
         if time.monotonic() > deadline_s:
             reached = box.guest.output("grep 'Performing test' /run/lynis/log | tail -n 1")
             raise ImageTestError(f"lynis did not end within {_AUDIT_S:.0f} s: {reached}")
