@@ -24,17 +24,17 @@ def tools(folder: Path) -> Path:
     unpacked = folder / "lynis.deb"
     unpacked.mkdir()
     # The package comes from the sources of this machine, as those of the image do.
-    for command in (["apt-get", "download", "-qq", "lynis"], ["sh", "-c", "dpkg -x lynis_*.deb ."]):
-        done = subprocess.run(
-            command,
-            cwd=unpacked,
-            capture_output=True,
-            text=True,
-            timeout=_DOWNLOAD_S,
-            check=False,
-        )
-        if done.returncode != 0:
-            raise ImageTestError(f"{' '.join(command)}: {done.stderr}")
+    script = "apt-get download -qq lynis || { apt-get update -qq && apt-get download -qq lynis; }"
+    done = subprocess.run(
+        ["sh", "-e", "-c", f"{script}\ndpkg -x lynis_*.deb ."],
+        cwd=unpacked,
+        capture_output=True,
+        text=True,
+        timeout=_DOWNLOAD_S,
+        check=False,
+    )
+    if done.returncode != 0:
+        raise ImageTestError(f"lynis cannot be had from Debian: {done.stderr}")
     made = folder / "lynis"
     subprocess.run(["cp", "-r", unpacked / "usr/share/lynis", made], check=True, timeout=60)
     for part in ("usr/sbin/lynis", "etc/lynis/default.prf", "etc/lynis/plugins"):
