@@ -12,7 +12,7 @@ from tests.image.machine import Machine
 
 def journal(box: Machine) -> list[dict[str, Any]]:
     """The rows of ``charge_transaction``. Raises ``ImageTestError`` when the database is damaged."""
-    told = box.guest.output("python3 /run/image-test/transactions", within_s=REPORT_S)
+    told = box.guest.content("python3 /run/image-test/transactions", within_s=REPORT_S)
     integrity, *rows = [json.loads(line) for line in told.splitlines()]
     if integrity != ["ok"]:
         raise ImageTestError(f"integrity_check: {integrity}")

@@ -37,6 +37,7 @@ def test_a_script_answers_with_its_status_and_all_its_output(
     assert guest.run("echo out; echo err >&2; printf 'é\\n'; exit 3") == Answer(3, "out\nerr\né\n")
     assert guest.output("echo '@ 1 0 x y'") == "@ 1 0 x y"
     assert guest.output("seq 20000").splitlines()[-1] == "20000"
+    assert guest.content("seq 20000") == guest.output("seq 20000") + "\n"
 
 
 def test_a_failing_script_is_an_error_that_shows_its_output(
