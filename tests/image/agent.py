@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import itertools
 import re
 import time
 from dataclasses import dataclass
@@ -19,6 +20,9 @@ MOST_SCRIPT: Final = 2700
 _AGAIN_S: Final = 15.0
 _ANSWER: Final = re.compile(r"^@ (\d+) (\d+) ([0-9a-f]{8}) ([A-Za-z0-9+/=]*)\r?$", re.MULTILINE)
 _HELLO: Final = re.compile(r"^@ hello ([0-9a-f-]{36})\r?$", re.MULTILINE)
+
+_NUMBERS: Final = itertools.count(1)
+"""Of all the requests: no two on one port may share one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +60,6 @@ class Guest:
 
     def __init__(self, port: SerialPort) -> None:
         self._port = port
-        self._number = 0
 
     @property
     def boots(self) -> list[str]:
@@ -65,8 +68,7 @@ class Guest:
 
     def run(self, script: str, *, within_s: float = 120.0) -> Answer:
         """Runs ``script`` as root and waits. Raises ``ImageTestError`` without an answer in time."""
-        self._number += 1
-        number, mark = self._number, self._port.mark()
+        number, mark = next(_NUMBERS), self._port.mark()
         line = request(number, script)
         deadline_s = time.monotonic() + within_s
         asked_s = -_AGAIN_S
@@ -91,13 +93,16 @@ class Guest:
 
     def content(self, script: str, *, within_s: float = 300.0) -> str:
         """Like ``output``, for much of it: compressed on its way through the serial port."""
-        packed = self.output(f"({script}) | gzip -c | base64 -w 0", within_s=within_s)
+        # By way of a file, for the status of a pipeline is that of its end.
+        packed = self.output(
+            f"t=$(mktemp) && ({script}) >$t && gzip -c $t | base64 -w 0 && rm $t",
+            within_s=within_s,
+        )
         return gzip.decompress(base64.b64decode(packed)).decode(errors="replace")
 
     def tell(self, script: str) -> None:
         """Has ``script`` run without waiting for it: a reboot, a crash."""
-        self._number += 1
-        self._port.write(request(self._number, script))
+        self._port.write(request(next(_NUMBERS), script))
 
 
 def _worth_asking(number: int, received: str) -> bool:

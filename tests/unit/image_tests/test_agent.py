@@ -45,6 +45,8 @@ def test_a_failing_script_is_an_error_that_shows_its_output(
 ) -> None:
     with pytest.raises(ImageTestError, match=r"status 4 of: .*\nno space"):
         Guest(wire[0]).output("echo no space; exit 4")
+    with pytest.raises(ImageTestError, match=r"status 5 of: .*\nno such"):
+        Guest(wire[0]).content("echo part; echo no such >&2; exit 5")
 
 
 def test_a_script_reads_nothing_of_what_the_test_sends_next(
@@ -60,9 +62,9 @@ def test_noise_and_damaged_requests_run_nothing(
 ) -> None:
     port, _ = wire
     witness = tmp_path / "ran"
-    damaged = agent.request(7, f"touch {witness}").replace("dG91", "dG92", 1)
-    assert damaged != agent.request(7, f"touch {witness}")
-    port.write("BdsDxe: loading\x1b[2J\n@\n@ 7\n@ x y z\n" + damaged)
+    damaged = agent.request(1_000_007, f"touch {witness}").replace("dG91", "dG92", 1)
+    assert damaged != agent.request(1_000_007, f"touch {witness}")
+    port.write("BdsDxe: loading\x1b[2J\n@\n@ 1000007\n@ x y z\n" + damaged)
     port.write("half a line")
     assert Guest(port).output("echo sound") == "sound"
     assert not witness.exists()
@@ -73,7 +75,7 @@ def test_the_same_request_twice_runs_once_and_is_answered_twice(
 ) -> None:
     port, _ = wire
     log = tmp_path / "runs"
-    line = agent.request(41, f"echo ran >>{log}; echo done")
+    line = agent.request(1_000_000, f"echo ran >>{log}; echo done")
     port.write(line + line)
     guest = Guest(port)
     assert guest.output("echo after") == "after"
