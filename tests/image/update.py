@@ -29,7 +29,8 @@ _TRIAL_S: Final = 600.0
 _FALL_BACK_S: Final = 1500.0
 """Three starts that fail, each by its own timeout, and one that succeeds."""
 
-_SLOT: Final = re.compile(r"Bornier, slot ([AB])")
+_SLOT: Final = re.compile(r"Bornier, slot ([AB])[^\n]*")
+"""The rest of the line too: GRUB says it twice, by the firmware's console and by the serial port."""
 
 
 def run(place: Bench) -> dict[str, Any]:
