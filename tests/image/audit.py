@@ -38,6 +38,9 @@ def tools(folder: Path) -> Path:
     for part in ("usr/sbin/lynis", "etc/lynis/default.prf", "etc/lynis/plugins"):
         subprocess.run(["cp", "-r", unpacked / part, made], check=True, timeout=60)
     subprocess.run(["cp", _PROFILE, made / "custom.prf"], check=True, timeout=60)
+    # Its log takes two processes for each line, half of all the time; output and report say enough.
+    constants = made / "include" / "consts"
+    constants.write_text(constants.read_text().replace("LOGTEXT=1", "LOGTEXT=0"))
     return made
 
 
@@ -46,7 +49,7 @@ def start(box: Machine) -> None:
     box.guest.output("mkdir -p /run/lynis && cp -r /run/image-test/lynis /run/lynis/tool")
     box.guest.output(
         "cd /run/lynis/tool && setsid sh ./lynis audit system --no-colors --quick --no-plugins"
-        " --logfile /run/lynis/log --report-file /run/lynis/report >/run/lynis/output 2>&1 &"
+        " --no-log --report-file /run/lynis/report >/run/lynis/output 2>&1 &"
     )
 
 
@@ -57,7 +60,7 @@ def index(box: Machine, logs: Path) -> int:
     while not ended and time.monotonic() < deadline_s:
         time.sleep(_POLL_S)
         ended = box.guest.run("grep -qs ^hardening_index= /run/lynis/report").status == 0
-    for name in ("report", "output", "log"):
+    for name in ("report", "output"):
         (logs / f"lynis.{name}").write_text(box.guest.content(f"cat /run/lynis/{name}"))
     if not ended:
         raise ImageTestError(f"lynis did not end within {_AUDIT_S:.0f} s")
