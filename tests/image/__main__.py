@@ -1,35 +1,75 @@
-"""``python -m tests.image IMAGE STAGE``: boots the image and writes build/image-test.json."""
+"""``python -m tests.image IMAGE [STAGE ...]``: boots the image and writes build/image-test.json."""
 
 from __future__ import annotations
 
+import argparse
 import json
+import shutil
+import subprocess
 import sys
-import tempfile
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
-from tests.image import boot
-from tests.image.machine import ImageTestError
+import httpx
+
+from tests.image import boot, install, power, update
+from tests.image.bench import Bench
+from tests.image.errors import ImageTestError
 
 REPORT: Final = Path("build/image-test.json")
-STAGES: Final = {"boot": boot.run}
+FOLDER: Final = Path("build/image-test")
+STAGES: Final[dict[str, Callable[[Bench], dict[str, Any]]]] = {
+    "boot": boot.run,
+    "update": update.run,
+    "power": power.run,
+    "install": install.run,
+}
 
 
-def main(image: Path, names: list[str]) -> int:
+def main(image: Path, names: list[str], *, pictures: bool) -> int:
     """Runs the stages, each adding its keys to the report; 1 as soon as one fails."""
-    report: dict[str, Any] = json.loads(REPORT.read_text()) if REPORT.exists() else {}
     for name in names:
-        with tempfile.TemporaryDirectory(prefix="bornier-image-") as folder:
-            try:
-                report |= STAGES[name](image, Path(folder))
-            except ImageTestError as error:
-                sys.stderr.write(f"image-test, stage {name}: {error}\n")
-                return 1
-        REPORT.parent.mkdir(exist_ok=True)
+        began_s = time.monotonic()
+        sys.stdout.write(f"==== image-test, stage {name}\n")
+        logs = FOLDER / name
+        shutil.rmtree(logs, ignore_errors=True)
+        scratch = logs / "scratch"
+        scratch.mkdir(parents=True)
+        place = Bench(image, logs, scratch, FOLDER if pictures else None)
+        try:
+            keys = STAGES[name](place)
+        except (ImageTestError, httpx.HTTPError, OSError, subprocess.SubprocessError) as error:
+            sys.stderr.write(f"image-test, stage {name}: {error}\nconsoles: {logs}\n")
+            return 1
+        finally:
+            shutil.rmtree(scratch)
+        report = {**_report(), **keys}
         REPORT.write_text(json.dumps(report, indent=2) + "\n")
-    sys.stdout.write(json.dumps(report, indent=2) + "\n")
+        place.say(f"stage {name} done in {time.monotonic() - began_s:.0f} s")
+    sys.stdout.write(json.dumps(_report(), indent=2) + "\n")
     return 0
 
 
+def _report() -> dict[str, Any]:
+    return json.loads(REPORT.read_text()) if REPORT.exists() else {}
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m tests.image", description=__doc__)
+    parser.add_argument("image", type=Path, help="the disk image, bornier-<version>-amd64.img")
+    parser.add_argument("stages", nargs="*", metavar="stage", help=", ".join(STAGES))
+    parser.add_argument(
+        "--pictures", action="store_true", help="stage boot: photograph the console and first page"
+    )
+    return parser
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(Path(sys.argv[1]), sys.argv[2:] or list(STAGES)))
+    parser = _parser()
+    options = parser.parse_args()
+    unknown = set(options.stages) - set(STAGES)
+    if unknown:
+        parser.error(f"no such stage: {', '.join(sorted(unknown))}")
+    raise SystemExit(main(options.image, options.stages or list(STAGES), pictures=options.pictures))

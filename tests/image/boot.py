@@ -10,85 +10,83 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
-import httpx
 from cryptography import x509
 
-from tests.image.machine import ImageTestError, Machine
-from tests.image.site import Site
+from tests.image import audit, bench, pictures
+from tests.image.accelerator import accelerator
+from tests.image.bench import Bench
+from tests.image.errors import ImageTestError
+from tests.image.machine import Hardware
 
-HTTPS_S: Final = 480.0
-"""Under software emulation, on a busy machine; a box takes a fortieth of it."""
-
-REPORT_S: Final = 300.0
-CHARGE_S: Final = 180
-OFF_S: Final = 120.0
 MOST_EXPOSURE: Final = 1.2
+LEAST_LYNIS: Final = 75
+MOST_COMPRESSED_MB: Final = 280
 SERVICE_ADDRESS: Final = "192.168.123.1"
 
-OPEN_PORTS: Final = {"tcp": {443, 8080}, "udp": {68, 546, 5353}}
-"""As the README documents them: pages, stations; DHCP of both families, mDNS."""
+OPEN_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {68, 546, 5353}}
+"""As the README documents them: pages, stations without and with TLS; DHCP of both families, mDNS."""
 
-_REPORT_UNIT: Final = "image-test.service"
+NEEDED_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {5353}}
+"""Whether a DHCP client listens depends on what it has been answered."""
+
+STATIONS: Final = ("PLAIN-001", "SECURE-001")
 
 
-def run(image: Path, folder: Path) -> dict[str, Any]:
-    """The stage's keys for the report. Raises ``ImageTestError`` at the first promise broken."""
-    units = {
-        f"systemd.extra-unit.{_REPORT_UNIT}": (Path(__file__).parent / "guest.service").read_text(),
-        "systemd.unit-dropin.multi-user.target": f"[Unit]\nWants={_REPORT_UNIT}\n",
-    }
-    with Machine(image, folder, units=units) as box:
-        boot_s = box.wait("HTTPS", HTTPS_S, lambda: _ready(box))
-        box.wait("the secret on the console", REPORT_S, lambda: _secret(box.console))
-        site = Site(box.web_port, _secret(box.console))
-        site.describe()
-        current_a = site.charge(box.ocpp_port, CHARGE_S)
-        box.wait("the guest's own report", REPORT_S, lambda: "end=" in box.report)
-        facts = _facts(box.report)
+def run(place: Bench) -> dict[str, Any]:
+    """The stage's keys for the report. Raises ``ImageTestError`` with every promise broken."""
+    hardware = Hardware(
+        disk=place.fresh_disk("boot"),
+        payload=place.payload(audit.tools(place.scratch)),
+        screen=place.pictures is not None,
+    )
+    with place.machine("boot", hardware) as box:
+        boot_s = bench.wait_ready(box)
+        place.say(f"HTTPS after {boot_s:.0f} s")
+        person = bench.first_person(box)
+        if place.pictures is not None:
+            pictures.take(box, place.pictures)
+        person.describe(STATIONS)
+        plain, secure = STATIONS
+        charging_a = {
+            "ws": person.charge(plain, f"ws://127.0.0.1:{box.ocpp_port}/ocpp"),
+            "wss": person.charge(
+                secure, f"wss://127.0.0.1:{box.secure_ocpp_port}/ocpp", "--insecure"
+            ),
+        }
+        place.say(f"cars charge: {charging_a}")
+        facts = bench.facts(box)
         _show(facts)
         keys = {
             "boot_to_https_s": round(boot_s, 1),
-            "accelerator": "tcg",
+            "accelerator": accelerator(),
             "failed_units": len(facts.get("failed", [])),
             "systemd_exposure": _exposure(facts),
             "tls_ok": _tls_ok(box.web_port, facts),
-            "open_ports": _open_ports(facts),
-            "charging_a": current_a,
+            "compressed_mb": _compressed_mb(place.image),
+            "open_ports": open_ports(facts.get("socket", [])),
+            "charging_a": charging_a,
         }
+        place.say("facts are gathered")
+        audit.start(box)
+        keys["lynis_index"] = audit.index(box, place.logs)
+        place.say(f"lynis: {keys['lynis_index']}")
         _judge(keys, facts)
         box.press_power_button()
-        box.wait_off(OFF_S)
+        box.wait_off(bench.OFF_S)
     return keys
-
-
-def _ready(box: Machine) -> bool:
-    try:
-        answer = httpx.get(
-            f"https://127.0.0.1:{box.web_port}/health", verify=False, timeout=10, trust_env=False
-        )
-    except httpx.HTTPError:
-        return False
-    return answer.status_code == httpx.codes.OK
-
-
-def _secret(console: str) -> str:
-    found = re.findall(r"First sign-in: admin / ([a-z0-9-]+)", console)
-    return found[-1] if found else ""
-
-
-def _facts(report: str) -> dict[str, list[str]]:
-    facts: dict[str, list[str]] = {}
-    for line in report.replace("\r", "").splitlines():
-        name, separator, value = line.partition("=")
-        if separator:
-            facts.setdefault(name.strip(), []).append(value.strip())
-    return facts
 
 
 def _show(facts: dict[str, list[str]]) -> None:
     for name, values in facts.items():
         for value in values:
             sys.stdout.write(f"guest: {name} = {value}\n")
+
+
+def _compressed_mb(image: Path) -> float:
+    packed = image.with_name(f"{image.name}.zst")
+    if not packed.exists():
+        raise ImageTestError(f"{packed} is missing: make image")
+    return round(packed.stat().st_size / 1e6, 1)
 
 
 def _exposure(facts: dict[str, list[str]]) -> float:
@@ -98,10 +96,10 @@ def _exposure(facts: dict[str, list[str]]) -> float:
     return float(found[1])
 
 
-def _open_ports(facts: dict[str, list[str]]) -> dict[str, list[int]]:
+def open_ports(sockets: Sequence[str]) -> dict[str, list[int]]:
     """Ports listened on beyond loopback."""
     ports: dict[str, set[int]] = {"tcp": set(), "udp": set()}
-    for line in facts.get("socket", []):
+    for line in sockets:
         kind, _state, _received, _sent, local = line.split()[:5]
         address, _, port = local.rpartition(":")
         if not address.startswith(("127.", "[::1]")):
@@ -147,15 +145,28 @@ def _judge(keys: dict[str, Any], facts: dict[str, list[str]]) -> None:
         broken.append(f"exposure {keys['systemd_exposure']}")
     if not keys["tls_ok"]:
         broken.append("TLS is not as promised")
-    for kind, documented in OPEN_PORTS.items():
-        undocumented = set(keys["open_ports"][kind]) - documented
-        if undocumented:
-            broken.append(f"undocumented {kind} ports {sorted(undocumented)}")
-    if not {443, 8080} <= set(keys["open_ports"]["tcp"]):
-        broken.append("the manager's ports are closed")
+    broken += port_trouble(keys["open_ports"])
+    if facts["carrier"] != ["up"]:
+        broken.append(f"LAN1 is {facts['carrier']}")
+    if keys["lynis_index"] < LEAST_LYNIS:
+        broken.append(f"lynis {keys['lynis_index']}")
+    if keys["compressed_mb"] > MOST_COMPRESSED_MB:
+        broken.append(f"{keys['compressed_mb']} MB to download")
     if not facts["root"][0].split()[2].startswith("ro"):
         broken.append("the root is writable")
     if int(facts["data"][0].split()[1]) < 3 * 1024**3:
         broken.append("the data partition was not grown")
     if broken:
         raise ImageTestError("; ".join(broken))
+
+
+def port_trouble(ports: dict[str, list[int]]) -> list[str]:
+    """What differs from the documented ports."""
+    trouble = []
+    for kind, documented in OPEN_PORTS.items():
+        found = set(ports[kind])
+        if found - documented:
+            trouble.append(f"undocumented {kind} ports {sorted(found - documented)}")
+        if NEEDED_PORTS[kind] - found:
+            trouble.append(f"closed {kind} ports {sorted(NEEDED_PORTS[kind] - found)}")
+    return trouble

@@ -10,13 +10,13 @@ import ssl
 import subprocess
 import sys
 import time
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Any, Final, Self
 
 import httpx
 
-from tests.image.machine import ImageTestError
+from tests.image.errors import ImageTestError
 
-STATION: Final = "BOX-001"
 PASSWORD: Final = "correct horse battery staple"
 
 _TIMEOUT_S: Final = 60.0
@@ -24,9 +24,9 @@ _TIMEOUT_S: Final = 60.0
 
 
 class Site:
-    """A signed-in person at the pages of a box that was never used."""
+    """A signed-in person at the pages."""
 
-    def __init__(self, web_port: int, secret: str) -> None:
+    def __init__(self, web_port: int, password: str) -> None:
         # Trust at first use, as a browser's user would: then the names must match as well.
         certificate = ssl.get_server_certificate(("127.0.0.1", web_port), timeout=_TIMEOUT_S)
         self.client = httpx.Client(
@@ -35,11 +35,17 @@ class Site:
             timeout=_TIMEOUT_S,
             trust_env=False,
         )
-        self._post("/sign-in", name="admin", password=secret)
-        self._post("/password", current=secret, new=PASSWORD, again=PASSWORD)
+        self._post("/sign-in", name="admin", password=password)
 
-    def describe(self) -> None:
-        """A supply of 63 A and one station that charges without a badge."""
+    @classmethod
+    def first(cls, web_port: int, secret: str) -> Self:
+        """Signs in with the first secret, and chooses ``PASSWORD``."""
+        person = cls(web_port, secret)
+        person._post("/password", current=secret, new=PASSWORD, again=PASSWORD)
+        return person
+
+    def describe(self, stations: Sequence[str]) -> None:
+        """A supply of 63 A, and stations that charge without a badge."""
         root = re.search(
             r'href="(/settings/energy/(?!add")[^"/]+)"', self._page("/settings/energy")
         )
@@ -52,10 +58,14 @@ class Site:
             **{f"limit-{phase}": "63" for phase in (1, 2, 3)},
             **{f"background-{phase}": "10" for phase in (1, 2, 3)},
         )
+        for station in stations:
+            self._add(station, root[1].rpartition("/")[2])
+
+    def _add(self, station: str, circuit: str) -> None:
         self._post(
             "/stations/add",
-            station_id=STATION,
-            circuit_id=root[1].rpartition("/")[2],
+            station_id=station,
+            circuit_id=circuit,
             count="1",
             phases="3",
             rotation="RST",
@@ -68,31 +78,32 @@ class Site:
             free_charging="on",
         )
 
-    def charge(self, ocpp_port: int, seconds: int) -> float:
+    def charge(self, station: str, url: str, *options: str, seconds: int = 180) -> float:
         """Connects a simulated station with a car; the highest current that the box recorded, A.
 
-        Raises ``ImageTestError`` when the box recorded none within ``seconds``.
+        ``url`` is where stations connect. Raises ``ImageTestError`` when the box recorded no
+        current within ``seconds``.
         """
         command = [
-            *(sys.executable, "-m", "simulators", "stations", "--count", "1", "--prefix", "BOX-"),
-            *("--url", f"ws://127.0.0.1:{ocpp_port}/ocpp", "--occupied", "1", "--free"),
-            *("--outlets", "1", "--seconds", str(seconds)),
+            *(sys.executable, "-m", "simulators", "stations", "--count", "1"),
+            *("--prefix", station.removesuffix("001"), "--url", url, *options),
+            *("--occupied", "1", "--free", "--outlets", "1", "--seconds", str(seconds)),
         ]
         simulator = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         try:
             deadline_s = time.monotonic() + seconds
-            while time.monotonic() < deadline_s:
-                highest_a = self._highest_a()
+            while time.monotonic() < deadline_s and simulator.poll() is None:
+                highest_a = self._highest_a(station)
                 if highest_a > 0:
                     return highest_a
                 time.sleep(2)
         finally:
             simulator.kill()
             simulator.wait()
-        raise ImageTestError(f"no current was recorded within {seconds} s")
+        raise ImageTestError(f"{station}: no current was recorded within {seconds} s over {url}")
 
-    def _highest_a(self) -> float:
-        answer = self.client.get("/api/trace", params={"station": STATION, "connector": "1"})
+    def _highest_a(self, station: str) -> float:
+        answer = self.client.get("/api/trace", params={"station": station, "connector": "1"})
         answer.raise_for_status()
         columns: list[list[Any]] = answer.json()
         return max((value for column in columns[1:4] for value in column if value), default=0.0)
