@@ -18,7 +18,8 @@ IMAGE_BIN := .venv-image/bin
 BUNDLE := build/image/bornier-app.tar.gz
 VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' pyproject.toml)
 IMAGE := bornier-$(VERSION)-amd64.img
-SHELL_SCRIPTS := .ci/run image/recipe/* ansible/roles/*/files/grub-environment tests/ansible/check_roles image/overlay/usr/local/libexec/bornier/* \
+SHELL_SCRIPTS := .ci/run image/recipe/* tests/ansible/check_roles tests/image/guest/agent tests/image/guest/facts \
+    tests/image/variant/saboteur ansible/roles/*/files/grub-environment image/overlay/usr/local/libexec/bornier/* \
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
@@ -92,9 +93,9 @@ image: $(BUNDLE) .venv-image/.stamp image-tools ## The disk image of the box (as
 image-again: image ## Builds the image once more: its root must be the same to the bit (as root)
 	image/recipe/reproduce build/image $(VERSION)
 
-image-test: .venv/.stamp image-tools ## Boots the image in QEMU (STAGE=boot) -> build/image-test.json
+image-test: .venv/.stamp image-tools ## Boots the image in QEMU (STAGE=boot update power install) -> build/image-test.json
 	@[ -f build/image/$(IMAGE) ] || { echo 'make image comes first' >&2; exit 1; }
-	$(PY) -m tests.image build/image/$(IMAGE) $(STAGE)
+	$(PY) -m tests.image build/image/$(IMAGE) $(STAGE) $(if $(PICTURES),--pictures)
 
 clean: ## Remove what running, testing and building made (keeps ./var and the set-up)
 	rm -rf --one-file-system build .pytest_cache .mypy_cache .ruff_cache .hypothesis .coverage*

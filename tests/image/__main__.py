@@ -20,6 +20,7 @@ from tests.image.errors import ImageTestError
 
 REPORT: Final = Path("build/image-test.json")
 FOLDER: Final = Path("build/image-test")
+_KEYS: Final = "keys.json"
 STAGES: Final[dict[str, Callable[[Bench], dict[str, Any]]]] = {
     "boot": boot.run,
     "update": update.run,
@@ -34,7 +35,9 @@ def main(image: Path, names: list[str], *, pictures: bool) -> int:
         began_s = time.monotonic()
         sys.stdout.write(f"==== image-test, stage {name}\n")
         logs = FOLDER / name
+        # What an earlier run of the stage has found is no longer true until it passes again.
         shutil.rmtree(logs, ignore_errors=True)
+        _write_report()
         scratch = logs / "scratch"
         scratch.mkdir(parents=True)
         place = Bench(image, logs, scratch, FOLDER if pictures else None)
@@ -45,15 +48,26 @@ def main(image: Path, names: list[str], *, pictures: bool) -> int:
             return 1
         finally:
             shutil.rmtree(scratch)
-        report = {**_report(), **keys}
-        REPORT.write_text(json.dumps(report, indent=2) + "\n")
+        (logs / _KEYS).write_text(json.dumps(keys, indent=2) + "\n")
+        _write_report()
         place.say(f"stage {name} done in {time.monotonic() - began_s:.0f} s")
     sys.stdout.write(json.dumps(_report(), indent=2) + "\n")
     return 0
 
 
+def _write_report() -> None:
+    """The keys of all the stages that have passed."""
+    REPORT.parent.mkdir(exist_ok=True)
+    REPORT.write_text(json.dumps(_report(), indent=2) + "\n")
+
+
 def _report() -> dict[str, Any]:
-    return json.loads(REPORT.read_text()) if REPORT.exists() else {}
+    found: dict[str, Any] = {}
+    for name in STAGES:
+        keys = FOLDER / name / _KEYS
+        if keys.exists():
+            found |= json.loads(keys.read_text())
+    return found
 
 
 def _parser() -> argparse.ArgumentParser:
