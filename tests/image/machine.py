@@ -36,9 +36,11 @@ class Hardware:
 
     ``disk`` is the internal one (qcow2); ``stick`` a USB stick to start from (qcow2); ``payload``
     the test's disk (raw, never written). ``rtc`` is the time of the clock's battery in QEMU's
-    words, ``watchdog`` whether the board's watchdog may end the machine (whoever holds it starts it
-    again, for the emulated firmware does not survive each such reset): an emulator that gets no
+    words, ``watchdog`` whether the board's watchdog may reset the machine: an emulator that gets no
     processor time looks like a hang, so only a test of hangs lets it.
+
+    A reset ends the machine, and whoever holds it powers it on again: the emulated disk and
+    firmware do not survive every reset in the middle of something, as a board does.
     """
 
     disk: Path
@@ -187,7 +189,10 @@ class Machine:
             *("-netdev", f"user,id=lan,restrict=on{forwards}"),
             *("-device", f"e1000e,netdev=lan,mac={_LAN_MAC}"),
             *("-rtc", f"base={self.hardware.rtc}"),
-            *("-action", f"watchdog={'poweroff' if self.hardware.watchdog else 'none'}"),
+            *(
+                "-action",
+                f"reboot=shutdown,watchdog={'poweroff' if self.hardware.watchdog else 'none'}",
+            ),
             *("-qmp", f"unix:{self._sockets / 'qmp'},server=on,wait=off"),
         ]
         if self.hardware.watchdog:

@@ -52,7 +52,7 @@ def run(place: Bench) -> dict[str, Any]:
         _refuse_bad_bundles(place, box)
         _update(place, box, following)
         _must_be_whole(box, promised)
-        for sabotage in ("hang", "panic", "unhealthy"):
+        for sabotage in ("panic", "hang", "unhealthy"):
             _fall_back(place, box, sabotage)
             _must_run(box, "B", following)
             _must_tell_of_failure(box, sabotaged)
@@ -119,9 +119,9 @@ def _update(place: Bench, box: Machine, version: str) -> None:
         raise ImageTestError(f"inspect does not say which version it is: {inspected}")
     box.guest.output(f"{_COMMAND} install /run/image-test/next.raucb", within_s=_INSTALL_S)
     place.say("next version installed")
-    known = len(box.guest.boots)
     box.guest.tell("systemctl reboot")
-    box.wait("the guest to restart", _TRIAL_S, lambda: len(box.guest.boots) > known)
+    box.wait_off(bench.OFF_S)
+    _start_again(box)
     bench.wait_ready(box)
     _wait_good(box)
     _must_run(box, "B", version)
@@ -141,17 +141,9 @@ def _fall_back(place: Bench, box: Machine, sabotage: str) -> None:
     """A version that breaks in one way is tried, and given up for the one before."""
     box.guest.output(f"echo {sabotage} >/data/sabotage && sync")
     box.guest.output(f"{_COMMAND} install /run/image-test/sabotaged.raucb", within_s=_INSTALL_S)
-    if sabotage == "hang":
-        starts = _hang(box)
-    else:
-        known = len(_starts(box))
-        box.guest.tell("systemctl reboot")
-        box.wait(
-            f"a start of the old slot after {sabotage}",
-            _FALL_BACK_S,
-            lambda: _gave_up(_starts(box)[known:]),
-        )
-        starts = _starts(box)[known:]
+    box.guest.tell("systemctl reboot")
+    box.wait_off(bench.OFF_S)
+    starts = _starts_until_back(box, sabotage)
     place.say(f"{sabotage}: slots started {' '.join(starts)}")
     bench.wait_ready(box)
     _wait_good(box)
@@ -159,28 +151,25 @@ def _fall_back(place: Bench, box: Machine, sabotage: str) -> None:
     place.say(f"{sabotage}: back, {_slots(box)['outcome']}")
 
 
-def _hang(box: Machine) -> list[str]:
-    """The slots started until the old one is: each hang is ended by the board's watchdog."""
-    box.press_power_button()
-    box.wait_off(bench.OFF_S)
+def _starts_until_back(box: Machine, sabotage: str) -> list[str]:
+    """The slots started until the old one is."""
     starts: list[str] = []
     while starts[-1:] != ["B"]:
         if len(starts) > TRIES:
-            raise ImageTestError(f"the hanging slot is not given up: {starts}")
+            raise ImageTestError(f"the sabotaged slot is not given up: {starts}")
         # Only a hang may look like one.
-        watched = len(starts) < TRIES
-        box.cut_power()
-        box.hardware = dataclasses.replace(box.hardware, watchdog=watched)
-        box.power_on()
+        _start_again(box, watchdog=sabotage == "hang" and len(starts) < TRIES)
         box.wait("a slot to start", _FALL_BACK_S, lambda: _starts(box))
         starts += _starts(box)[-1:]
-        if starts[-1] == "A" and watched:
-            box.wait("the watchdog", _FALL_BACK_S, lambda: box.is_off, may_end=True)
+        if starts[-1] == "A":
+            box.wait("the failed start to end", _FALL_BACK_S, lambda: box.is_off, may_end=True)
     return starts
 
 
-def _gave_up(starts: list[str]) -> bool:
-    return "A" in starts and starts[-1] == "B"
+def _start_again(box: Machine, *, watchdog: bool = False) -> None:
+    box.cut_power()
+    box.hardware = dataclasses.replace(box.hardware, watchdog=watchdog)
+    box.power_on()
 
 
 def _must_be_whole(box: Machine, promised: list[Acknowledged]) -> None:
