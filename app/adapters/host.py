@@ -1,13 +1,11 @@
 """Asks the privileged helper of the box, over its UNIX socket.
 
-Each request has a connection of its own. ``ask`` blocks, for commands; ``ask_soon`` does not, for
-the manager. Both raise ``BornierError`` with the helper's key, or ``host-unavailable`` on a machine
-that has no helper.
+Each request has a connection of its own. ``ask`` blocks; it raises ``BornierError`` with the helper's
+key, or ``host-unavailable`` on a machine that has no helper.
 """
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import socket
 from collections.abc import Callable
@@ -60,34 +58,6 @@ class HostClient:
                         if progress is not None:
                             progress(told)
         except OSError as error:
-            raise BornierError("host-unavailable", cause=str(error)) from error
-        raise BornierError("host-unavailable", cause="the connection ended")
-
-    async def ask_soon(
-        self,
-        request: Request,
-        answer: type[T],
-        *,
-        progress: Callable[[Progress], None] | None = None,
-        timeout_s: float = ANSWER_TIMEOUT_S,
-    ) -> T:
-        """The same without blocking; ``timeout_s`` bounds the whole."""
-        try:
-            async with asyncio.timeout(timeout_s):
-                lines, link = await asyncio.open_unix_connection(
-                    self._path, limit=MOST_ANSWER_BYTES
-                )
-                try:
-                    link.write(_encoder.encode(request) + b"\n")
-                    while line := await lines.readline():
-                        told = _read(line, answer)
-                        if not isinstance(told, Progress):
-                            return told
-                        if progress is not None:
-                            progress(told)
-                finally:
-                    link.close()
-        except (OSError, TimeoutError, ValueError) as error:
             raise BornierError("host-unavailable", cause=str(error)) from error
         raise BornierError("host-unavailable", cause="the connection ended")
 

@@ -1,10 +1,9 @@
 from __future__ import annotations
 
-import asyncio
 import os
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -16,49 +15,34 @@ from app.domain.errors import BornierError, InvalidInputError
 from tests.support.bench import Bench, make_bench
 from tests.support.helper import running
 
-Ask = Callable[..., object]
-
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
     return make_bench(tmp_path)
 
 
-def blocking(client: HostClient, *words: object, **named: object) -> object:
-    return client.ask(*words, **named)  # type: ignore[arg-type]
-
-
-def soon(client: HostClient, *words: object, **named: object) -> object:
-    return asyncio.run(client.ask_soon(*words, **named))  # type: ignore[arg-type]
-
-
-both = pytest.mark.parametrize("ask", [blocking, soon])
-
-
-@both
-def test_requests_are_answered_with_their_type(bench: Bench, ask: Ask) -> None:
+def test_requests_are_answered_with_their_type(bench: Bench) -> None:
     with running(bench) as helper:
         client = HostClient(helper.path)
-        state = ask(client, host.ZoneSet(zone="Europe/Paris"), host.TimeState)
+        state = client.ask(host.ZoneSet(zone="Europe/Paris"), host.TimeState)
         assert isinstance(state, host.TimeState)
         assert state.zone == "Europe/Paris"
-        slots = ask(client, host.SlotsRead(), host.Slots)
+        slots = client.ask(host.SlotsRead(), host.Slots)
         assert isinstance(slots, host.Slots)
         assert slots.outcome is None
-        assert ask(client, host.Reboot(), host.Done) == host.Done()
+        assert client.ask(host.Reboot(), host.Done) == host.Done()
     assert bench.calls[-1] == "systemctl --no-block reboot"
 
 
-@both
-def test_refusals_are_raised(bench: Bench, ask: Ask) -> None:
+def test_refusals_are_raised(bench: Bench) -> None:
     with running(bench) as helper:
         client = HostClient(helper.path)
         with pytest.raises(InvalidInputError) as invalid:
-            ask(client, host.ZoneSet(zone="Mars"), host.TimeState)
+            client.ask(host.ZoneSet(zone="Mars"), host.TimeState)
         assert (invalid.value.key, invalid.value.field) == ("time-zone-unknown", "zone")
         assert invalid.value.params == {"zone": "Mars"}
         with pytest.raises(BornierError) as refused:
-            ask(client, host.NetworkConfirm(), host.NetworkState)
+            client.ask(host.NetworkConfirm(), host.NetworkState)
         assert refused.value.key == "network-nothing-to-confirm"
 
 
@@ -68,8 +52,7 @@ def test_an_account_that_may_not_ask_is_told_so(bench: Bench) -> None:
             HostClient(helper.path).ask(host.TimeRead(), host.TimeState)
 
 
-@both
-def test_progress_is_passed_on(bench: Bench, ask: Ask) -> None:
+def test_progress_is_passed_on(bench: Bench) -> None:
     bench.file("/var/lib/bornier/good.raucb", "bundle")
     (bench.programs / "info.json").write_text('{"compatible": "bornier-amd64", "version": "0.2.0"}')
     (bench.programs / "install.out").write_text(" 10% one\n100% two\n")
@@ -78,15 +61,14 @@ def test_progress_is_passed_on(bench: Bench, ask: Ask) -> None:
     request = host.UpdateInstall(path="/var/lib/bornier/good.raucb")
     with running(bench) as helper:
         client = HostClient(helper.path)
-        ask(client, request, host.Slots, progress=seen.append)
-        ask(client, request, host.Slots)
+        client.ask(request, host.Slots, progress=seen.append)
+        client.ask(request, host.Slots)
     assert [(progress.percent, progress.step) for progress in seen] == [(10, "one"), (100, "two")]
 
 
-@both
-def test_a_machine_without_a_helper(tmp_path: Path, ask: Ask) -> None:
+def test_a_machine_without_a_helper(tmp_path: Path) -> None:
     with pytest.raises(BornierError, match="host-unavailable"):
-        ask(HostClient(tmp_path / "absent"), host.TimeRead(), host.TimeState)
+        HostClient(tmp_path / "absent").ask(host.TimeRead(), host.TimeState)
 
 
 @contextmanager
@@ -115,12 +97,11 @@ def answering(path: Path, answer: bytes | None) -> Iterator[None]:
             thread.join()
 
 
-@both
 @pytest.mark.parametrize(
     "answer", [b"", b"nonsense\n", b"\xff\n", b'{"result": {"utc": 3}}\n', b"{}\n", None]
 )
-def test_strange_answers_are_an_error(tmp_path: Path, ask: Ask, answer: bytes | None) -> None:
+def test_strange_answers_are_an_error(tmp_path: Path, answer: bytes | None) -> None:
     path = tmp_path / "socket"
     with answering(path, answer):
         with pytest.raises(BornierError, match="host-unavailable"):
-            ask(HostClient(path), host.TimeRead(), host.TimeState, timeout_s=1.0)
+            HostClient(path).ask(host.TimeRead(), host.TimeState, timeout_s=1.0)
