@@ -24,7 +24,7 @@ SHELL_SCRIPTS := .ci/run image/recipe/* tests/ansible/check_roles tests/image/gu
 STAGE ?=
 
 .PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-again image-test chromium \
-    image-tools clean distclean
+    box-programs image-tools clean distclean
 
 help: ## This list
 	@printf 'Bornier, the charge manager of an electrical cabinet\n\n'
@@ -37,7 +37,7 @@ run: setup ## The manager and a simulated site (SCENARIO=demo-100 STATIONS=100 M
 	@exec $(PY) -m simulators run "$(or $(SCENARIO),demo-100)" --with-manager \
 	    $(if $(STATIONS),--stations "$(STATIONS)") $(if $(METER),--meter "$(METER)")
 
-test: setup chromium ## All the tests, with their coverage gates (WORKERS=auto PYTEST_ARGS=)
+test: setup chromium box-programs ## All the tests, with their coverage gates (WORKERS=auto PYTEST_ARGS=)
 	@mkdir -p build/coverage
 	@rm -f build/coverage/*
 	$(PY) -m pytest -n $(WORKERS) --maxprocesses 4 --dist loadfile \
@@ -167,3 +167,16 @@ chromium:
 	else \
 	    echo 'The browser tests need Chromium: apt-get install chromium' >&2; exit 1; \
 	fi
+
+# Programs of the box that tests run for real. Without root and without them, their tests are skipped
+# and the summary names them.
+box-programs:
+	@[ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null || exit 0; \
+	for name in grub-editenv mksquashfs openssl qemu-img rauc ssh-keygen; do \
+	    if ! command -v $$name >/dev/null; then \
+	        export DEBIAN_FRONTEND=noninteractive; \
+	        apt-get update -qq && apt-get install -y -qq --no-install-recommends \
+	            grub-common openssh-client openssl qemu-utils rauc squashfs-tools; \
+	        break; \
+	    fi; \
+	done
