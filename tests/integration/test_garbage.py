@@ -18,21 +18,10 @@ import pytest
 import websockets
 from websockets.asyncio.client import ClientConnection, connect
 
+from tests.support.garage import garage
 from tests.support.running import RunningManager, untrusting
 
-SITE = {
-    "schema": "bornier-site/1",
-    "name": "Garage",
-    "circuits": [
-        {
-            "id": "supply",
-            "name": "Arrivée",
-            "limit_a": [100, 100, 100],
-            "worst_background_a": [0, 0, 0],
-        }
-    ],
-    "stations": [{"id": "G-1", "circuit": "supply", "connectors": [{"id": 1}]}],
-}
+SITE = garage(["G-1"], background_a=0)
 
 
 @pytest.fixture(scope="module")

@@ -16,6 +16,7 @@ from simulators.station.ev import Car
 from simulators.station.link import websocket_link
 from simulators.station.persona import load_persona
 from simulators.station.station import SimStation
+from tests.support.garage import garage
 from tests.support.running import RunningManager
 
 STATIONS = 6
@@ -23,23 +24,7 @@ ROUNDS = 3
 
 
 def site() -> dict[str, Any]:
-    return {
-        "schema": "bornier-site/1",
-        "name": "Garage",
-        "circuits": [
-            {
-                "id": "supply",
-                "name": "Arrivée",
-                "limit_a": [200, 200, 200],
-                "worst_background_a": [20, 20, 20],
-            }
-        ],
-        "stations": [
-            {"id": f"K-{number}", "circuit": "supply", "connectors": [{"id": 1}]}
-            for number in range(STATIONS)
-        ],
-        "badges": [{"id_tag": "AAAA", "holder": "Claire"}],
-    }
+    return garage((f"K-{number}" for number in range(STATIONS)), limit_a=200)
 
 
 def station(number: int, url: str) -> SimStation:

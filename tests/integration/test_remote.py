@@ -17,24 +17,12 @@ from simulators.station.ev import Car
 from simulators.station.link import websocket_link
 from simulators.station.persona import load_persona
 from simulators.station.station import SimStation
+from tests.support.garage import garage
 from tests.support.running import RunningManager, untrusting
 
 OWN = "correct horse battery staple"
 
-SITE = {
-    "schema": "bornier-site/1",
-    "name": "Garage",
-    "circuits": [
-        {
-            "id": "supply",
-            "name": "Arrivée",
-            "limit_a": [100, 100, 100],
-            "worst_background_a": [20, 20, 20],
-        }
-    ],
-    "stations": [{"id": "R-1", "circuit": "supply", "connectors": [{"id": 1}]}],
-    "badges": [{"id_tag": "AAAA", "holder": "Claire"}],
-}
+SITE = garage(["R-1"])
 
 
 class Person:

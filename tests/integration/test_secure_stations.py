@@ -27,24 +27,12 @@ from simulators.station.link import websocket_link
 from simulators.station.persona import load_persona
 from simulators.station.station import SimStation
 from tests.integration.ocpp_listener import PATIENCE_S, RealClock, Recorder, closing
+from tests.support.garage import garage
 from tests.support.running import RunningManager
 
 ROOT = Path(__file__).parents[2]
 
-SITE: dict[str, Any] = {
-    "schema": "bornier-site/1",
-    "name": "Garage",
-    "circuits": [
-        {
-            "id": "supply",
-            "name": "Arrivée",
-            "limit_a": [100, 100, 100],
-            "worst_background_a": [20, 20, 20],
-        }
-    ],
-    "stations": [{"id": "S-001", "circuit": "supply", "connectors": [{"id": 1}]}],
-    "badges": [{"id_tag": "AAAA", "holder": "Claire"}],
-}
+SITE = garage(["S-001"])
 
 
 async def until(happened: Callable[[], object], post: SimStation) -> None:

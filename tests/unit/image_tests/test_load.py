@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.image.load import Acknowledged, Load, lost, micros, promises
+from tests.support.garage import garage
 from tests.support.running import RunningManager
 
 ROW: dict[str, Any] = {
@@ -68,30 +69,11 @@ def test_times_are_compared_to_the_microsecond() -> None:
     assert micros("2026-11-25T13:00:00.001Z") - micros("2026-11-25T13:00:00Z") == 1000
 
 
-def site(names: list[str]) -> dict[str, Any]:
-    return {
-        "schema": "bornier-site/1",
-        "name": "Garage",
-        "circuits": [
-            {
-                "id": "supply",
-                "name": "Arrivée",
-                "limit_a": [63, 63, 63],
-                "worst_background_a": [10, 10, 10],
-            }
-        ],
-        "stations": [
-            {"id": name, "circuit": "supply", "free_charging": True, "connectors": [{"id": 1}]}
-            for name in names
-        ],
-    }
-
-
 def test_stations_go_on_after_the_manager_was_killed_and_their_promises_are_kept(
     tmp_path: Path,
 ) -> None:
     names = ["L-1", "L-2"]
-    manager = RunningManager(tmp_path, site(names))
+    manager = RunningManager(tmp_path, garage(names, limit_a=63, background_a=10, free=True))
     manager.start()
     try:
         with Load([(name, manager.ocpp_url) for name in names], seed=1) as load:
