@@ -321,8 +321,8 @@ TEXTS: Mapping[str, tuple[str, str]] = {
         "sauvegardes de nuit : aucune prévue",
     ),
     "check-schedule-sound": (
-        "nightly backups: {count} targets, each served lately",
-        "sauvegardes de nuit : {count} destinations, chacune servie récemment",
+        "nightly backups: every target was served lately ({count})",
+        "sauvegardes de nuit : chaque destination a été servie récemment ({count})",
     ),
     "check-schedule-old": (
         "nightly backups: none to {target} since {since}",

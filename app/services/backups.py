@@ -283,7 +283,9 @@ class BackupService:
             raise BackupError("backup-newer", version=manifest.version)
 
     def _name(self, now_utc: datetime) -> str:
-        return f"{PRODUCT}-{self._host.name}-{now_utc:%Y%m%dT%H%M%SZ}{SUFFIX}"
+        # A box is called after the product already.
+        host = self._host.name.removeprefix(f"{PRODUCT}-")
+        return f"{PRODUCT}-{host}-{now_utc:%Y%m%dT%H%M%SZ}{SUFFIX}"
 
     def _manifest(self, snapshot: Snapshot, now_utc: datetime) -> Manifest:
         return Manifest(PRODUCT, VERSION, snapshot.schema, now_utc, self._host, snapshot.parts)

@@ -85,6 +85,11 @@ def test_it_may_be_given_a_name(bench: Bench, tmp_path: Path) -> None:
     assert bench.service.create(folder, PHRASE).path == folder / name(0)
 
 
+def test_a_box_called_after_the_product_is_named_once(bench: Bench) -> None:
+    box = bench.of(Host("bornier-0b0e21", "1"))
+    assert box.create(bench.out, PHRASE).path == bench.out / name(0, "0b0e21")
+
+
 def test_a_short_passphrase_is_refused(bench: Bench) -> None:
     with pytest.raises(BackupError) as refused:
         bench.service.create(bench.out, "elevenchars")
