@@ -37,7 +37,8 @@ class Hardware:
     ``disk`` is the internal one (qcow2); ``stick`` a USB stick to start from (qcow2); ``payload``
     the test's disk (raw, never written). ``rtc`` is the time of the clock's battery in QEMU's
     words, ``watchdog`` whether the board's watchdog may reset the machine: an emulator that gets no
-    processor time looks like a hang, so only a test of hangs lets it.
+    processor time looks like a hang, so only a test of hangs lets it. Without a ``cable`` its
+    port has no link.
 
     A reset ends the machine, and whoever holds it powers it on again: the emulated disk and
     firmware do not survive every reset in the middle of something, as a board does.
@@ -49,6 +50,7 @@ class Hardware:
     rtc: str = "utc"
     watchdog: bool = False
     screen: bool = False
+    cable: bool = True
 
 
 def free_port() -> int:
@@ -123,6 +125,8 @@ class Machine:
         self._console = SerialPort.connect(self._sockets / "console")
         self._agent_port = SerialPort.connect(self._sockets / "agent")
         self._guest = Guest(self._agent_port)
+        if not self.hardware.cable:
+            qmp.execute(self._sockets / "qmp", "set_link", name="lan", up=False)
 
     def cut_power(self) -> None:
         """Ends the machine on the spot."""

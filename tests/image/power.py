@@ -64,6 +64,8 @@ def run(place: Bench) -> dict[str, Any]:
         box.press_power_button()
         box.wait_off(bench.OFF_S)
         place.say("off by its power button")
+        _start_without_a_network(box)
+        place.say("well without a network")
     backup.restore_on_fresh_box(place, archive, rows)
     place.say("backup restored on a fresh box")
     return keys
@@ -96,6 +98,22 @@ def _cut_again_and_again(place: Bench, box: Machine, load: Load) -> set[str]:
             f" {len(missing)} lost"
         )
     return missing
+
+
+def _start_without_a_network(box: Machine) -> None:
+    """No cable, so no lease, no time server, no name server: the box charges all the same."""
+    box.cut_power()
+    box.hardware = dataclasses.replace(box.hardware, rtc="utc", cable=False)
+    box.power_on()
+    bench.must_be_well(box)
+    box.guest.output(_HEALTHY_INSIDE)
+
+
+_HEALTHY_INSIDE: Final = (
+    'test "$(cat /sys/class/net/lan1/operstate)" != up && python3 -c "import ssl, urllib.request as r;'
+    " assert r.urlopen('https://127.0.0.1/health', timeout=60,"
+    " context=ssl.create_default_context(cafile='/var/lib/bornier/ui.crt')).status == 200\""
+)
 
 
 def _clock_must_not_be_before(box: Machine, last_known: datetime) -> None:
