@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ipaddress
 import logging
-import os
 import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
@@ -15,6 +14,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
+
+from app.adapters.durable import write_whole
 
 log = logging.getLogger(__name__)
 
@@ -107,9 +108,12 @@ class LocalCertificate:
                     self._kind.algorithm,
                 )
             key = self._kind.make_key()
-            _write(self.key_path, _key_pem(key), 0o600)
+            self.key_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            write_whole(self.key_path, _key_pem(key), 0o600)
         certificate = self._sign(key, now_utc)
-        _write(self.certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644)
+        write_whole(
+            self.certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644
+        )
         log.info("%s: made, valid for %d days", self.certificate_path.name, VALIDITY.days)
         return True
 
@@ -197,16 +201,3 @@ def _key_pem(key: PrivateKey) -> bytes:
         serialization.PrivateFormat.PKCS8,
         serialization.NoEncryption(),
     )
-
-
-def _write(path: Path, content: bytes, mode: int) -> None:
-    """Replaces the file whole: after a power cut it is the old one or the new one."""
-    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-    draft = path.with_name(path.name + ".new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(descriptor)
-    draft.replace(path)

@@ -24,6 +24,26 @@ def sync_file(path: Path) -> None:
         os.close(descriptor)
 
 
+def write_whole(
+    path: Path, content: bytes, mode: int = 0o600, owner: os.stat_result | None = None
+) -> None:
+    """Replaces a file in a folder that is there: after a power cut it is the old or the new one.
+
+    With ``owner``, root makes it for the account that owns another file. Raises ``OSError``.
+    """
+    draft = path.with_name(f".{path.name}.new")
+    draft.unlink(missing_ok=True)
+    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, mode)
+    with os.fdopen(descriptor, "wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+    if owner is not None:
+        give(draft, owner)
+    draft.replace(path)
+    sync_folder(path.parent)
+
+
 def write_private(path: Path, content: bytes) -> None:
     """Replaces a file that only the account may read that the folder above its own belongs to.
 
@@ -33,16 +53,7 @@ def write_private(path: Path, content: bytes) -> None:
     owner = path.parent.parent.stat()
     path.parent.mkdir(mode=0o700, exist_ok=True)
     give(path.parent, owner)
-    draft = path.with_name(f".{path.name}.new")
-    draft.unlink(missing_ok=True)
-    descriptor = os.open(draft, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o600)
-    with os.fdopen(descriptor, "wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    give(draft, owner)
-    draft.replace(path)
-    sync_folder(path.parent)
+    write_whole(path, content, owner=owner)
 
 
 def give(path: Path, owner: os.stat_result) -> None:

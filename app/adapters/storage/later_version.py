@@ -23,7 +23,7 @@ from pathlib import Path
 
 import msgspec
 
-from app.adapters.durable import sync_file, sync_folder
+from app.adapters.durable import sync_folder, write_whole
 from app.adapters.storage.copies import (
     applied_steps,
     check_integrity,
@@ -86,11 +86,7 @@ def go_back(path: Path, known: frozenset[str], now_utc: datetime) -> None:
         # One file is easier to keep than two; where the disk has no room the log goes along.
         database.execute("PRAGMA wal_checkpoint(TRUNCATE)")
     note = _Note(SetAside(_free_name(path, now_utc), now_utc, since_utc), copy.name)
-    draft = path.with_name(f".{path.name}.set-aside.new")
-    draft.write_bytes(msgspec.json.encode(note))
-    sync_file(draft)
-    draft.replace(_note_path(path))
-    sync_folder(path.parent)
+    write_whole(_note_path(path), msgspec.json.encode(note), owner=path.stat())
     _change_places(path, note)
 
 
