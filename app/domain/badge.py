@@ -34,6 +34,10 @@ class Badge(msgspec.Struct, frozen=True):
     last_station_id: str | None = None
     known: bool = True
     """False for a token that was only seen at a station and waits to be adopted."""
+    weight: int = 1_000
+    """Share when current is scarce, in thousandths; multiplies the station's."""
+    priority: int | None = None
+    """Strict class (0 is served first); ``None``: the station's."""
 
     @property
     def key(self) -> str:

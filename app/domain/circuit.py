@@ -16,7 +16,9 @@ class Circuit(msgspec.Struct, frozen=True):
     ``limit`` is what the breaker or the contract allows (mA per phase); ``margin_ma`` is kept free
     below it; ``worst_background`` is the most that loads other than the managed stations may draw
     on it (mA per phase), used when no live measurement can be trusted; ``None`` means unknown, and
-    then a circuit without a trusted meter counts as full.
+    then a circuit without a trusted meter counts as full. ``max_power_w`` bounds the power of the
+    three phases together (a contract in kW or kVA, a generator); ``max_unbalance_ma`` is the most by
+    which one phase may exceed another because of charging (asymmetry rules of network operators).
     """
 
     circuit_id: str
@@ -25,6 +27,8 @@ class Circuit(msgspec.Struct, frozen=True):
     limit: PhaseCurrents
     margin_ma: int = 0
     worst_background: PhaseCurrents | None = None
+    max_power_w: int | None = None
+    max_unbalance_ma: int | None = None
 
     @property
     def usable(self) -> PhaseCurrents:
@@ -110,4 +114,10 @@ def _check_values(circuit: Circuit) -> None:
     if background is not None and not ZERO.fits(background):
         raise InvalidInputError(
             "circuit-background-range", field="background", circuit=circuit.name
+        )
+    if circuit.max_power_w is not None and circuit.max_power_w <= 0:
+        raise InvalidInputError("circuit-power-positive", field="power", circuit=circuit.name)
+    if circuit.max_unbalance_ma is not None and circuit.max_unbalance_ma <= 0:
+        raise InvalidInputError(
+            "circuit-unbalance-positive", field="unbalance", circuit=circuit.name
         )

@@ -9,6 +9,12 @@ import msgspec
 
 from app.domain.units import MIN_CHARGE_MA, Rotation
 
+DEFAULT_PRIORITY = 1
+"""The strict class of whoever has none of their own; 0 goes before it, 2 and 3 after."""
+
+PRIORITIES = (0, 1, 2, 3)
+"""The strict classes, the one served first first."""
+
 
 class ConnectorKey(NamedTuple):
     """Identity of one outlet: the station and its OCPP connectorId (1 or more)."""
@@ -64,6 +70,8 @@ class Connector(msgspec.Struct, frozen=True):
     ``phases`` is how many conductors are wired (1 or 3), ``rotation`` where they meet the site's
     phases, ``max_ma`` what the outlet may carry, ``step_ma`` the finest step the station follows,
     ``controllable`` false for a socket without pilot, which only switches on and off.
+    ``line_to_line`` is a single-phase outlet between two line conductors (supplies of 3 x 230 V without
+    neutral): its current loads both lines.
     """
 
     connector_id: int
@@ -73,11 +81,12 @@ class Connector(msgspec.Struct, frozen=True):
     min_ma: int = MIN_CHARGE_MA
     step_ma: int = 1_000
     controllable: bool = True
+    line_to_line: bool = False
 
     @property
     def site_phases(self) -> tuple[int, ...]:
         """Indices of the site phases that this outlet is wired to."""
-        return self.rotation.site_phases[: self.phases]
+        return self.rotation.site_phases[: 2 if self.line_to_line else self.phases]
 
 
 class ChargingStation(msgspec.Struct, frozen=True):
@@ -85,7 +94,9 @@ class ChargingStation(msgspec.Struct, frozen=True):
 
     ``max_ma`` bounds the sum of its connectors per phase; ``fallback_ma`` is what each connector
     may draw without news from the manager (0 = blocked); ``weight`` (in thousandths) is its share
-    when current is scarce; ``free_charging`` lets anyone charge without a badge.
+    when current is scarce, ``priority`` its strict class (0 is served first, and nothing is left to
+    a class before the one above has what it wants); ``free_charging`` lets anyone charge without a
+    badge.
     """
 
     station_id: str
@@ -97,6 +108,7 @@ class ChargingStation(msgspec.Struct, frozen=True):
     fallback_ma: int = 0
     weight: int = 1_000
     free_charging: bool = False
+    priority: int = DEFAULT_PRIORITY
 
     def connector(self, connector_id: int) -> Connector | None:
         """The connector with this OCPP number, or ``None``."""

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 import msgspec
 
+from app.domain.limits import CircuitCap, LimitSource
 from app.domain.meter import MeterReading
+from app.domain.rules import SharingPolicy
 from app.domain.station import ConnectorKey, ConnectorStatus
 from app.domain.transaction import Sample
 from app.domain.units import NOMINAL_VOLTAGE_V, ZERO, PhaseCurrents
@@ -67,6 +69,7 @@ class ConnectorState(msgspec.Struct, frozen=True):
 
     ``transaction_id`` is the open transaction's, or ``None``; ``arrived_s`` when the car came
     (monotonic); ``cap_ma`` a limit of the session itself (cable, badge), or ``None``;
+    with ``cap_source`` who set it;
     ``weight`` its share in thousandths; ``priority`` its strict class, 0 served first;
     ``controllable`` false when the station is known not to follow limits.
     """
@@ -77,6 +80,7 @@ class ConnectorState(msgspec.Struct, frozen=True):
     transaction_id: int | None = None
     arrived_s: float = 0.0
     cap_ma: int | None = None
+    cap_source: LimitSource = LimitSource.INSTALLATION
     weight: int = 1_000
     priority: int = 0
     controllable: bool = True
@@ -88,12 +92,15 @@ class SiteState(msgspec.Struct, frozen=True):
     """Everything one cycle sees.
 
     ``readings`` holds the last reading of each metered circuit, ``None`` when there was none yet.
-    Connectors that are missing count as offline; unknown ones are ignored.
+    Connectors that are missing count as offline; unknown ones are ignored. ``caps`` are limits in
+    force on circuits for now, on top of the installer's; ``policy`` is how scarce current is shared.
     """
 
     now_s: float
     readings: Mapping[str, MeterReading | None]
     connectors: tuple[ConnectorState, ...]
+    caps: tuple[CircuitCap, ...] = ()
+    policy: SharingPolicy = SharingPolicy.WEIGHTED
 
 
 def _ceiling(current_ma: int) -> int:

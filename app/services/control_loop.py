@@ -9,10 +9,12 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
+from collections.abc import Callable
 
 from app.energy.plan import Plan
 from app.energy.planner import Planner
 from app.energy.site_model import SiteModel
+from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService, check
 from app.services.limits import LimitSender
 from app.services.live import LiveFeed
@@ -52,9 +54,17 @@ class ControlLoop:
         self._configuration = configuration
         self._clock = clock
         self._lease_s = lease_s
+        self._observers: list[Callable[[SiteState, Plan], None]] = []
         self.cycles = 0
         self.failures = 0
         self.last_cycle_s: float | None = None
+
+    def on_cycle(self, observer: Callable[[SiteState, Plan], None]) -> None:
+        """``observer`` sees what each cycle saw and decided, after the changes were sent.
+
+        It must be quick and must not wait; its errors are logged and touch nothing else.
+        """
+        self._observers.append(observer)
 
     async def reconfigure(self, configuration: SiteConfiguration) -> None:
         """Puts a changed configuration into force from the next cycle on."""
@@ -71,11 +81,13 @@ class ControlLoop:
     def cycle(self) -> None:
         """One cycle: plan, send, show."""
         began = time.perf_counter()
-        plan = self._plan()
+        state = self._state()
+        plan = self._plan(state)
         self._watch_obedience()
         self._sender.send(plan.changes, self._lease_s)
         self.cycles += 1
         self.last_cycle_s = self._clock.monotonic_s()
+        self._tell(state, plan)
         spent_ms = (time.perf_counter() - began) * 1000
         self._live.publish(self._painter.paint(self._configuration.current, plan, spent_ms))
 
@@ -84,8 +96,18 @@ class ControlLoop:
         for live in self._registry.connectors():
             live.obeys = not self._planner.ceilings.disobeys(live.key, now_s)
 
-    def _plan(self) -> Plan:
-        state = snapshot(self._registry, self._meters.readings(), self._clock.monotonic_s())
+    def _tell(self, state: SiteState, plan: Plan) -> None:
+        for observer in self._observers:
+            try:
+                observer(state, plan)
+            except Exception:  # whoever watches must never disturb control
+                self.failures += 1
+                log.exception("an observer of the control cycle failed")
+
+    def _state(self) -> SiteState:
+        return snapshot(self._registry, self._meters.readings(), self._clock.monotonic_s())
+
+    def _plan(self, state: SiteState) -> Plan:
         try:
             return self._planner.plan(state)
         except Exception:  # a fault in planning must never raise anybody's limit

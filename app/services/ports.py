@@ -15,6 +15,7 @@ import msgspec
 from app.domain.badge import Badge
 from app.domain.circuit import Circuit
 from app.domain.meter import MeterConfig, MeterReading
+from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.session import Priority
@@ -218,6 +219,7 @@ class SiteConfiguration(msgspec.Struct, frozen=True):
     circuits: tuple[Circuit, ...]
     meters: tuple[MeterConfig, ...]
     stations: tuple[ChargingStation, ...]
+    rules: SiteRules = SiteRules()
 
 
 class SiteRepository(Protocol):

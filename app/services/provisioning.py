@@ -13,7 +13,7 @@ from app.domain.badge import Badge
 from app.domain.circuit import Circuit
 from app.domain.errors import InvalidInputError
 from app.domain.meter import MeterConfig, MeterPlacement
-from app.domain.station import ChargingStation, Connector
+from app.domain.station import DEFAULT_PRIORITY, ChargingStation, Connector
 from app.domain.units import PhaseCurrents, Rotation, amperes_to_ma
 from app.services.ports import SiteConfiguration
 
@@ -25,6 +25,8 @@ class _Circuit(msgspec.Struct, forbid_unknown_fields=True):
     parent: str | None = None
     margin_a: float = 0
     worst_background_a: tuple[float, float, float] | None = None
+    max_power_kw: float | None = None
+    max_unbalance_a: float | None = None
 
 
 class _Meter(msgspec.Struct, forbid_unknown_fields=True):
@@ -46,6 +48,7 @@ class _Connector(msgspec.Struct, forbid_unknown_fields=True):
     min_a: float = 6
     step_a: float = 1
     controllable: bool = True
+    line_to_line: bool = False
 
 
 class _Station(msgspec.Struct, forbid_unknown_fields=True):
@@ -58,12 +61,15 @@ class _Station(msgspec.Struct, forbid_unknown_fields=True):
     fallback_a: float = 0
     free_charging: bool = False
     weight: float = 1.0
+    priority: int = DEFAULT_PRIORITY
 
 
 class _Badge(msgspec.Struct, forbid_unknown_fields=True):
     id_tag: str
     holder: str = ""
     active: bool = True
+    weight: float = 1.0
+    priority: int | None = None
 
 
 class _Site(msgspec.Struct, forbid_unknown_fields=True):
@@ -92,7 +98,16 @@ def parse_site(document: bytes) -> tuple[SiteConfiguration, tuple[Badge, ...]]:
         meters=tuple(_meter(item) for item in site.meters),
         stations=tuple(_station(item) for item in site.stations),
     )
-    badges = tuple(Badge(item.id_tag, item.holder, item.active) for item in site.badges)
+    badges = tuple(
+        Badge(
+            item.id_tag,
+            item.holder,
+            item.active,
+            weight=round(item.weight * 1000),
+            priority=item.priority,
+        )
+        for item in site.badges
+    )
     return configuration, badges
 
 
@@ -109,6 +124,10 @@ def _circuit(item: _Circuit) -> Circuit:
         limit=_phases(item.limit_a),
         margin_ma=amperes_to_ma(item.margin_a),
         worst_background=None if background is None else _phases(background),
+        max_power_w=None if item.max_power_kw is None else round(item.max_power_kw * 1000),
+        max_unbalance_ma=None
+        if item.max_unbalance_a is None
+        else amperes_to_ma(item.max_unbalance_a),
     )
 
 
@@ -135,6 +154,7 @@ def _station(item: _Station) -> ChargingStation:
         fallback_ma=amperes_to_ma(item.fallback_a),
         weight=round(item.weight * 1000),
         free_charging=item.free_charging,
+        priority=item.priority,
         connectors=tuple(
             Connector(
                 connector_id=connector.id,
@@ -144,6 +164,7 @@ def _station(item: _Station) -> ChargingStation:
                 min_ma=amperes_to_ma(connector.min_a),
                 step_ma=amperes_to_ma(connector.step_a),
                 controllable=connector.controllable,
+                line_to_line=connector.line_to_line,
             )
             for connector in item.connectors
         ),

@@ -38,6 +38,7 @@ def _connector(station: StationLive, live: ConnectorLive) -> ConnectorState:
         arrived_s=live.arrived_s,
         cap_ma=None if live.authorized or transaction is None else 0,
         weight=station.station.weight,
+        priority=station.station.priority,
         sample=live.energy_sample(),
         sample_interval_s=DEFAULT_SAMPLE_INTERVAL_S if interval_s is None else interval_s,
     )

@@ -95,6 +95,16 @@ REASONS: Mapping[ReasonCode, ReasonWords] = {
         N_("%(phase)s shared · %(circuit)s"),
         N_("%(limit)s: equal share of the circuit %(circuit)s, phase %(phase)s is full"),
     ),
+    ReasonCode.POWER: ReasonWords(
+        N_("power shared · %(circuit)s"),
+        N_("%(limit)s: equal share of the circuit %(circuit)s, whose total power is reached"),
+    ),
+    ReasonCode.UNBALANCE: ReasonWords(
+        N_("%(phase)s unbalance · %(circuit)s"),
+        N_(
+            "%(limit)s: on the circuit %(circuit)s, phase %(phase)s may not exceed the others by more"
+        ),
+    ),
     ReasonCode.WAITING: ReasonWords(
         N_("%(phase)s full · %(circuit)s"),
         N_(

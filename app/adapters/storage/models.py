@@ -40,11 +40,12 @@ class Row(Model):
 
 
 class SiteRow(Row):
-    """The one row that says a site is configured."""
+    """The one row that says a site is configured; ``rules`` is the JSON of ``SiteRules``."""
 
     id = IntegerField(primary_key=True)
     name = TextField()
     timezone = TextField()
+    rules = TextField()
 
 
 class CircuitRow(Row):
@@ -61,6 +62,8 @@ class CircuitRow(Row):
     background_l1_ma = IntegerField(null=True)
     background_l2_ma = IntegerField(null=True)
     background_l3_ma = IntegerField(null=True)
+    max_power_w = IntegerField(null=True)
+    max_unbalance_ma = IntegerField(null=True)
 
 
 class MeterRow(Row):
@@ -90,6 +93,7 @@ class StationRow(Row):
     fallback_ma = IntegerField()
     weight = IntegerField()
     free_charging = BooleanField()
+    priority = IntegerField()
 
 
 class ConnectorRow(Row):
@@ -103,6 +107,7 @@ class ConnectorRow(Row):
     min_ma = IntegerField()
     step_ma = IntegerField()
     controllable = BooleanField()
+    line_to_line = BooleanField()
 
     class Meta:  # noqa: D106  peewee's options
         primary_key = CompositeKey("station_id", "connector_id")
@@ -137,6 +142,8 @@ class BadgeRow(Row):
     last_seen_us = BigIntegerField(null=True)
     last_station_id = TextField(null=True)
     known = BooleanField()
+    weight = IntegerField()
+    priority = IntegerField(null=True)
 
 
 class AccountRow(Row):

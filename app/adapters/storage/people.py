@@ -37,6 +37,8 @@ class SqliteBadgeRepository:
             "last_seen_us": optional_us(badge.last_seen_utc),
             "last_station_id": badge.last_station_id,
             "known": badge.known,
+            "weight": badge.weight,
+            "priority": badge.priority,
         }
         await self._engine.write(lambda database: upsert(database, BadgeRow, row, "key"))
 
@@ -59,6 +61,8 @@ class SqliteBadgeRepository:
                     last_seen_utc=optional_instant(row.last_seen_us),
                     last_station_id=row.last_station_id,
                     known=row.known,
+                    weight=row.weight,
+                    priority=row.priority,
                 )
                 for row in query.execute(database)
             ]

@@ -23,6 +23,7 @@ from app.adapters.storage.models import (
 )
 from app.domain.circuit import Circuit
 from app.domain.meter import MeterConfig, MeterPlacement
+from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, Connector, PendingStation, StationIdentity
 from app.domain.units import PhaseCurrents, Rotation
 from app.services.ports import SiteConfiguration
@@ -109,7 +110,12 @@ def _replace(database: Database, configuration: SiteConfiguration) -> None:
     CircuitRow.update(parent_id=None).execute(database)
     for model in _CHILDREN_FIRST:
         model.delete().execute(database)
-    SiteRow.insert(id=1, name=configuration.name, timezone=configuration.timezone).execute(database)
+    SiteRow.insert(
+        id=1,
+        name=configuration.name,
+        timezone=configuration.timezone,
+        rules=msgspec.json.encode(configuration.rules).decode(),
+    ).execute(database)
     circuits = configuration.circuits
     insert_all(database, CircuitRow, (_circuit_row(*item) for item in enumerate(circuits)))
     for circuit in circuits:
@@ -153,6 +159,8 @@ def _circuit_row(position: int, circuit: Circuit) -> dict[str, Any]:
         "background_l1_ma": l1_ma,
         "background_l2_ma": l2_ma,
         "background_l3_ma": l3_ma,
+        "max_power_w": circuit.max_power_w,
+        "max_unbalance_ma": circuit.max_unbalance_ma,
     }
 
 
@@ -178,6 +186,7 @@ def _load(database: Database) -> SiteConfiguration | None:
         circuits=tuple(_circuit(row) for row in circuits),
         meters=tuple(_meter(row) for row in meters),
         stations=tuple(_station(row, connectors.get(row.station_id, [])) for row in stations),
+        rules=msgspec.json.decode(site.rules, type=SiteRules),
     )
 
 
@@ -194,6 +203,8 @@ def _circuit(row: CircuitRow) -> Circuit:
         limit=PhaseCurrents(row.limit_l1_ma, row.limit_l2_ma, row.limit_l3_ma),
         margin_ma=row.margin_ma,
         worst_background=background,
+        max_power_w=row.max_power_w,
+        max_unbalance_ma=row.max_unbalance_ma,
     )
 
 
@@ -220,6 +231,7 @@ def _connector(row: ConnectorRow) -> Connector:
         min_ma=row.min_ma,
         step_ma=row.step_ma,
         controllable=row.controllable,
+        line_to_line=row.line_to_line,
     )
 
 
@@ -234,4 +246,5 @@ def _station(row: StationRow, connectors: list[Connector]) -> ChargingStation:
         fallback_ma=row.fallback_ma,
         weight=row.weight,
         free_charging=row.free_charging,
+        priority=row.priority,
     )

@@ -101,7 +101,9 @@ async def test_a_lost_transaction_fails_the_whole_group_and_not_the_next(
     outcome = await gather_in_one_group(
         threaded,
         threaded.audit.append(note("first")),
-        threaded._engine.write(fails("INSERT OR ROLLBACK INTO site VALUES (2, '', '')")),
+        threaded._engine.write(
+            fails("INSERT OR ROLLBACK INTO site (id, name, timezone) VALUES (2, '', '')")
+        ),
         threaded.audit.append(note("last")),
     )
     assert [error.key for error in outcome] == ["storage-rejected"] * 3
@@ -123,13 +125,13 @@ async def test_an_inline_failure_leaves_nothing_behind(path: Path) -> None:
     store = open_store(path, inline=True)
 
     def half_done(database: Database) -> None:
-        database.raw.execute("INSERT INTO site VALUES (1, '', '')")
+        database.raw.execute("INSERT INTO site (id, name, timezone) VALUES (1, '', '')")
         raise LookupError("poison")
 
     with pytest.raises(LookupError):
         await store._engine.write(half_done)
     with pytest.raises(StorageError) as refused:
-        await store._engine.write(fails("INSERT INTO site VALUES (2, '', '')"))
+        await store._engine.write(fails("INSERT INTO site (id, name, timezone) VALUES (2, '', '')"))
     assert refused.value.key == "storage-rejected"
     assert await store.site.load() is None
     await store.close()
@@ -280,7 +282,7 @@ async def test_the_log_is_moved_into_the_file_in_quiet_moments(
     size = file_size(path)
     await store._engine.write(
         lambda database: database.raw.execute(
-            "INSERT INTO site VALUES (1, hex(zeroblob(100000)), '')"
+            "INSERT INTO site (id, name, timezone) VALUES (1, hex(zeroblob(100000)), '')"
         )
     )
     async with asyncio.timeout(60):

@@ -9,6 +9,7 @@ from app.adapters.storage import SqliteStore, open_store
 from app.domain.circuit import Circuit
 from app.domain.errors import StorageError
 from app.domain.meter import MeterConfig, MeterPlacement
+from app.domain.rules import SharingPolicy, SiteRules
 from app.domain.station import ChargingStation, Connector, PendingStation, StationIdentity
 from app.domain.units import PhaseCurrents, Rotation
 from app.services.ports import SiteConfiguration
@@ -21,6 +22,7 @@ CONNECTOR = Connector(
     min_ma=8_000,
     step_ma=100,
     controllable=False,
+    line_to_line=True,
 )
 STATION = ChargingStation(
     station_id="A-001",
@@ -32,6 +34,7 @@ STATION = ChargingStation(
     fallback_ma=6_000,
     weight=1_500,
     free_charging=True,
+    priority=2,
 )
 METER = MeterConfig(
     meter_id="supply-meter",
@@ -51,6 +54,8 @@ FEEDER = Circuit(
     limit=PhaseCurrents(100_000, 101_000, 102_000),
     margin_ma=2_000,
     worst_background=PhaseCurrents(1, 2, 3),
+    max_power_w=70_000,
+    max_unbalance_ma=20_000,
 )
 SUPPLY = Circuit("supply", "Arrivée générale", None, PhaseCurrents.uniform(400_000))
 SITE = SiteConfiguration(
@@ -59,6 +64,7 @@ SITE = SiteConfiguration(
     circuits=(FEEDER, SUPPLY),  # a child before its parent, as an installer may have moved it
     meters=(METER, MeterConfig("other", "Shelly 3EM", "192.0.2.11", "feeder")),
     stations=(STATION, ChargingStation("A-000", "Borne 0", "supply", (Connector(1),))),
+    rules=SiteRules(policy=SharingPolicy.FIRST_COME),
 )
 
 
