@@ -10,7 +10,7 @@ late. A station keeps to its leases, and falls back by itself when one lapses.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from math import inf
 from random import Random
@@ -106,7 +106,8 @@ Watch = Callable[["Adversary"], None]
 class Adversary:
     """A small random site under a random fate, drawn from one seed.
 
-    ``watch`` is called after every message, every answer and every quarter of a second.
+    ``watch`` is called after every message, every answer and every quarter of a second; stations
+    hang on any of ``circuits``, of which the supply has a meter.
     """
 
     def __init__(
@@ -114,11 +115,12 @@ class Adversary:
         seed: int,
         fate: Fate,
         watch: Watch | None = None,
-        planner: Callable[[SiteModel, EnergySettings], Planner] = Planner,
+        circuits: Sequence[str] = ("supply", "feeder"),
     ) -> None:
         self.random = random = Random(seed)
         self.fate = fate
         self.watch = watch
+        self._circuits = circuits
         self.now_s = 100.0
         self.limits = {"supply": random.choice([45_000, 60_000]), "feeder": 30_000}
         self.stepped_up_s = -inf
@@ -136,14 +138,14 @@ class Adversary:
         stations = [self._station(number) for number in range(random.randint(5, 9))]
         self.rivals = [self._rival(number, one) for number, one in enumerate(stations)]
         model = SiteModel.compile(tree, stations, {"supply": MeterPlacement.SUPPLY})
-        self.planner = planner(model, SHORT_LEASES if fate.lapses else EnergySettings())
+        self.planner = Planner(model, SHORT_LEASES if fate.lapses else EnergySettings())
         for rival in self.rivals:
             self.planner.ceilings.fallback_installed(rival.key, rival.fallback_ma, self.now_s)
 
     def _station(self, number: int) -> ChargingStation:
         random = self.random
         connector = Connector(1, random.choice([1, 3, 3]), random.choice(list(Rotation)), 32_000)
-        circuit = random.choice(["supply", "feeder"])
+        circuit = random.choice(self._circuits)
         # Three fallbacks fit beside the greatest background, as a checked configuration does.
         fallback_ma = 6_000 if self.fate.fallbacks and number < 3 else 0
         return ChargingStation(f"S{number}", "", circuit, (connector,), fallback_ma=fallback_ma)
@@ -160,7 +162,8 @@ class Adversary:
             random.uniform(0.0, FOLLOW_S - 0.5),
             number if random.random() < 0.8 else None,
             fallback_ma=station.fallback_ma,
-            sample_offset_s=random.uniform(0.0, 10.0),
+            sample_period_s=random.choice([10.0, 10.0, 30.0, 60.0]),
+            sample_offset_s=random.uniform(0.0, 60.0),
         )
 
     # ------------------------------------------------------------- what is true
