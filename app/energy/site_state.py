@@ -69,6 +69,16 @@ class ConnectorSample(msgspec.Struct, frozen=True):
             return cls(sample.received_s, ZERO, _three([high_ma] * wired))
         return None
 
+    def between_lines(self) -> ConnectorSample:
+        """The sample of a single-phase outlet between two line conductors: both carry its current."""
+        in_use = (0, 1) if self.conductors_in_use else self.conductors_in_use
+        return ConnectorSample(
+            self.at_s,
+            PhaseCurrents(self.low.l1, self.low.l1, 0),
+            PhaseCurrents(self.high.l1, self.high.l1, 0),
+            in_use,
+        )
+
 
 class ConnectorState(msgspec.Struct, frozen=True):
     """One connector at the instant of the snapshot.

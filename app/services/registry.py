@@ -91,9 +91,11 @@ class ConnectorLive:
     def measured(self, sample: Sample) -> None:
         """A live measurement."""
         self.sample = sample
-        self._energy_sample = ConnectorSample.of(
-            sample, self.connector.phases, self._mean_power.add(sample)
-        )
+        connector = self.connector
+        seen = ConnectorSample.of(sample, connector.phases, self._mean_power.add(sample))
+        if seen is not None and connector.line_to_line:
+            seen = seen.between_lines()
+        self._energy_sample = seen
 
     def energy_sample(self) -> ConnectorSample | None:
         """The newest measurement as the planner reads it."""

@@ -13,14 +13,16 @@ from app.energy.site_state import ConnectorSample
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
 
 
-def sample(at_s: float, amperes: float | None, energy_wh: int | None, **more: int) -> Sample:
+def sample(
+    at_s: float, amperes: float | None, energy_wh: int | None, power_w: int | None = None
+) -> Sample:
     current = None if amperes is None else round(amperes * 1000)
     return Sample(
         NOON + timedelta(seconds=at_s),
         at_s,
         current_unphased_ma=current,
         energy_wh=energy_wh,
-        **more,
+        power_w=power_w,
     )
 
 
