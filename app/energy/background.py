@@ -17,6 +17,7 @@ import msgspec
 
 from app.domain.meter import MeterPlacement, MeterReading, Quality
 from app.domain.units import PhaseCurrents
+from app.energy.bounds import Bounds
 from app.energy.plan import BalanceSource
 from app.energy.settings import EnergySettings
 from app.energy.site_model import NOTHING, SiteModel, Triple
@@ -137,17 +138,17 @@ class CircuitMeter:
             self._lost = False
         return not self._lost
 
-    def update(self, sums: Sums, now_s: float) -> None:
-        """Estimate anew from the last reading, which is new and good."""
+    def update(self, sums: Sums, bounds: Bounds, now_s: float) -> None:
+        """Estimate anew from the last reading, which is new and good, under the limits in force."""
         reading = self._good
         assert reading is not None
         if self._placement is MeterPlacement.SUPPLY:
-            estimate, upper = self._estimate_supply(reading, sums)
+            estimate, upper = self._estimate_supply(reading, sums, bounds)
         elif self._placement is MeterPlacement.BUILDING:
             estimate = [float(self._floored(current)) for current in reading.currents]
             upper = estimate
         else:
-            estimate = self._estimate_charging(reading, sums)
+            estimate = self._estimate_charging(reading, sums, bounds)
             upper = estimate
         self._upper = _whole(upper)
         self._history.append((reading.at_s, _whole(estimate)))
@@ -177,18 +178,18 @@ class CircuitMeter:
     # ------------------------------------------------------------- the three placements
 
     def _estimate_supply(
-        self, reading: MeterReading, sums: Sums
+        self, reading: MeterReading, sums: Sums, bounds: Bounds
     ) -> tuple[list[float], list[float]]:
         """The new candidate, from the planned value of before, and the upper end."""
         at = 3 * self._node
-        model, settings = self._model, self._settings
+        settings = self._settings
         upper: list[float] = []
         estimate: list[float] = []
         elapsed_s = 0.0 if self._previous_s is None else reading.at_s - self._previous_s
         share = 1.0 - exp(-elapsed_s / settings.background_drift_s)
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
-            most = sums.tight[slot] if meter > model.usable[slot] else sums.held[slot]
+            most = sums.tight[slot] if meter > bounds.usable[slot] else sums.held[slot]
             high = self._floored(meter - sums.low[slot])
             low = min(high, self._floored(meter - most))
             # From the planned value, not from the last candidate: a car that stops by itself makes
@@ -198,20 +199,20 @@ class CircuitMeter:
             target = min(max(previous, likely_low), high)
             value = previous + (target - previous) * share
             value = min(max(value, low), high)
-            if self._unexplained(phase, meter - model.limit[slot], reading.at_s, slot, sums):
+            if self._unexplained(phase, meter - bounds.limit[slot], reading.at_s, slot, sums):
                 value = high
             estimate.append(value)
             upper.append(high)
         return estimate, upper
 
-    def _estimate_charging(self, reading: MeterReading, sums: Sums) -> list[float]:
+    def _estimate_charging(self, reading: MeterReading, sums: Sums, bounds: Bounds) -> list[float]:
         """The building is what was configured, plus what no ceiling of a station explains."""
         at = 3 * self._node
         worst = unmetered_background(self._model, self._node)
         estimate = []
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
-            over = meter + worst[phase] > self._model.usable[slot]
+            over = meter + worst[phase] > bounds.usable[slot]
             most = sums.tight[slot] if over else sums.held[slot]
             estimate.append(float(worst[phase] + max(0, meter - most)))
         return estimate

@@ -71,7 +71,8 @@ class Judged:
                 ],
             )
         ).granted_ma
-        self.guard = Guard(model, self.upper, frozenset(), self.phases, UNTIL_S)
+        beside = [usable - load for usable, load in zip(model.usable, self.upper, strict=True)]
+        self.guard = Guard(model, model.with_power(beside), frozenset(), self.phases, UNTIL_S)
 
     def room(self, index: int) -> int:
         """How much more than all the grants connector ``index`` could have."""
@@ -122,8 +123,8 @@ def test_a_milliampere_beyond_what_fits_is_refused(seed: int) -> None:
 def test_what_raises_nothing_passes_however_full_the_site_is(seed: int) -> None:
     judged = Judged(Random(seed))
     frozen = frozenset(range(judged.model.node_count))
-    full = [2 * usable for usable in judged.model.usable]
-    guard = Guard(judged.model, full, frozen, judged.phases, UNTIL_S)
+    less_than_nothing = judged.model.with_power([-usable for usable in judged.model.usable])
+    guard = Guard(judged.model, less_than_nothing, frozen, judged.phases, UNTIL_S)
     for node in judged.model.connectors:
         held = judged.granted_ma[node.index]
         lower = judged.change(node.index, judged.random.randint(0, held))

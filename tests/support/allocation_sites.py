@@ -1,7 +1,11 @@
-"""Random sites for the allocator: small ones that hypothesis can shrink, large ones from a seed."""
+"""Random sites for the allocator: small ones that hypothesis can shrink, large ones from a seed.
+
+With N nodes, slot ``3 * n + phase`` is a phase of node n, slot ``3 * N + n`` its total power.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from random import Random
 
@@ -9,6 +13,7 @@ import msgspec
 from hypothesis import strategies as st
 
 from app.energy.allocator import AllocationProblem, Grants, Participant, allocate
+from tests.support.fair_optimum import load_of
 
 
 @dataclass(frozen=True)
@@ -32,9 +37,14 @@ class Site:
         """What the grants leave on each slot."""
         room = list(self.headroom)
         for one, granted in zip(self.participants, grants.granted_ma, strict=True):
-            for slot in one.slots:
-                room[slot] -= granted
+            for slot, share in load_of(one).items():
+                room[slot] -= share * granted
         return room
+
+    @staticmethod
+    def full_slots(one: Participant, room: Sequence[int], more_ma: int) -> list[int]:
+        """Those of its slots that cannot carry ``more_ma`` more of ``one``."""
+        return [slot for slot, share in load_of(one).items() if room[slot] < share * more_ma]
 
     def in_steps_of(self, step_ma: int) -> Site:
         """The same wishes, granted in other steps."""
@@ -49,13 +59,22 @@ def sites(draw: st.DrawFn, priorities: int = 1) -> Site:
     parents = (-1, *(draw(st.integers(0, node - 1)) for node in range(1, nodes)))
     amps = st.integers(-5, 90).map(lambda a: a * 1000)
     fine = st.integers(-5_000, 90_000)
-    headroom = tuple(draw(st.one_of(amps, fine)) for _ in range(3 * nodes))
+    powers = st.integers(0, 200).map(lambda a: a * 1000)
+    headroom = (
+        *(draw(st.one_of(amps, fine)) for _ in range(3 * nodes)),
+        *(draw(powers) for _ in range(nodes)),
+    )
+    bounded = draw(st.sets(st.integers(0, nodes - 1)))
     participants = []
     for _ in range(draw(st.integers(1, 12))):
         phases = draw(st.sampled_from([(0,), (1,), (2,), (0, 1, 2), (0, 1)]))
+        place = draw(st.integers(0, nodes - 1))
         participants.append(
             Participant(
-                slots=_slots(parents, draw(st.integers(0, nodes - 1)), phases),
+                slots=_slots(parents, place, phases),
+                power_slots=_power_slots(parents, place, bounded),
+                phase_count=len(phases),
+                start_ma=draw(st.sampled_from([0, 0, 3_000, 20_000])),
                 floor_ma=6_000,
                 cap_ma=draw(st.integers(0, 32_000)),
                 step_ma=draw(st.sampled_from([1_000, 1_000, 100])),
@@ -79,11 +98,18 @@ def large_site(seed: int) -> Site:
         for node in _path(parents, place):
             below[node] += 1
     ample_ma = random.choice([3_000, 7_000, 10_000, 16_000, 30_000])
-    headroom = tuple(
-        int(ample_ma * below[node] * random.uniform(0.6, 1.3)) + random.randrange(-2_000, 8_000)
-        for node in range(nodes)
-        for _ in range(3)
+
+    def room_ma(node: int) -> int:
+        return int(ample_ma * below[node] * random.uniform(0.6, 1.3)) + random.randrange(
+            -2_000, 8_000
+        )
+
+    headroom = (
+        *(room_ma(node) for node in range(nodes) for _ in range(3)),
+        *(2 * room_ma(node) for node in range(nodes)),
     )
+    bounded = {node for node in range(nodes) if random.random() < random.choice([0, 0.5])}
+    head_starts = random.choice([(0,), (0,), (0, 2_000, 10_000)])
     priorities = random.choice([1, 1, 2, 3])
     participants = []
     for place in places:
@@ -91,6 +117,9 @@ def large_site(seed: int) -> Site:
         participants.append(
             Participant(
                 slots=_slots(parents, place, phases),
+                power_slots=_power_slots(parents, place, bounded),
+                phase_count=len(phases),
+                start_ma=random.choice(head_starts),
                 floor_ma=random.choice([6_000, 6_000, 6_000, 8_000]),
                 cap_ma=random.choice([16_000, 32_000, random.randint(5_000, 63_000)]),
                 step_ma=random.choice([1_000, 1_000, 100, 500]),
@@ -111,3 +140,7 @@ def _path(parents: tuple[int, ...], node: int) -> list[int]:
 
 def _slots(parents: tuple[int, ...], node: int, phases: tuple[int, ...]) -> tuple[int, ...]:
     return tuple(3 * n + phase for n in _path(parents, node) for phase in phases)
+
+
+def _power_slots(parents: tuple[int, ...], node: int, bounded: set[int]) -> tuple[int, ...]:
+    return tuple(3 * len(parents) + n for n in _path(parents, node) if n in bounded)

@@ -1,9 +1,10 @@
 """An oracle for the allocation: the weighted max-min optimum by linear programming.
 
 Written from the definition, and sharing nothing with the allocator but the words of the problem.
-A vector is fair when no raise can grow without shrinking one that is equal or smaller for its
-weight. The least raise (per weight) is maximised first; whoever cannot have more in any solution,
-which the duals tell, is fixed there; then the least of the others is maximised, and so on.
+A session's level is its raise above the floor per weight, counted from where it starts; a vector is
+fair when no level can grow without shrinking one that is equal or smaller. The least level is
+maximised first; whoever cannot have more in any solution, which the duals tell, is fixed there;
+then the least of the others is maximised, and so on.
 
 Grants are continuous here: what whole steps cost is what a comparison shows.
 """
@@ -30,11 +31,12 @@ class Seat:
     floor_ma: int
     cap_ma: int
     weight: float
+    start_ma: int
 
 
 def load_of(one: Participant) -> Mapping[int, int]:
     """How much each slot carries for one mA granted to ``one``."""
-    return dict.fromkeys(one.slots, 1)
+    return dict.fromkeys(one.slots, 1) | dict.fromkeys(one.power_slots, one.phase_count)
 
 
 def fair_optimum(problem: AllocationProblem, granted_ma: Sequence[int]) -> list[float]:
@@ -71,7 +73,7 @@ def _admit(
             continue
         for slot, share in load.items():
             left[slot] -= share * one.floor_ma
-        seats.append(Seat(n, load, one.floor_ma, cap_ma, one.weight / 1000))
+        seats.append(Seat(n, load, one.floor_ma, cap_ma, one.weight / 1000, one.start_ma))
     return seats
 
 
@@ -89,29 +91,36 @@ def _raises(seats: Sequence[Seat], room: Sequence[int]) -> list[float]:
     bound = np.array([room[slot] / 1000 for slot in slots]) - floors
     caps = np.array([(seat.cap_ma - seat.floor_ma) / 1000 for seat in seats])
     weights = np.array([seat.weight for seat in seats])
+    starts = np.array([seat.start_ma / 1000 for seat in seats])
     found = np.zeros(len(seats))
     free = np.flatnonzero(caps > 0)
     while free.size:
         level, blocked = _least_raised(
-            matrix[:, free], bound - matrix @ found, caps[free], weights[free]
+            matrix[:, free], bound - matrix @ found, caps[free], weights[free], starts[free]
         )
         fixed = free[blocked]
-        found[fixed] = np.minimum(caps[fixed], weights[fixed] * level)
+        raised = np.maximum(0.0, weights[fixed] * (level - starts[fixed]))
+        found[fixed] = np.minimum(caps[fixed], raised)
         free = free[~blocked]
     return [float(raised) * 1000 for raised in found]
 
 
 def _least_raised(
-    matrix: np.ndarray, bound: np.ndarray, caps: np.ndarray, weights: np.ndarray
+    matrix: np.ndarray,
+    bound: np.ndarray,
+    caps: np.ndarray,
+    weights: np.ndarray,
+    starts: np.ndarray,
 ) -> tuple[float, np.ndarray]:
     """The greatest level that everybody can have, and who can have no more than that."""
     count = len(caps)
-    # Variables: a raise for each, then the level. Rows: the slots, then "level <= raise / weight".
+    # Variables: a raise for each, then the level. Rows: the slots, then the
+    # "level <= start + raise / weight" of each.
     rows = np.zeros((len(bound) + count, count + 1))
     rows[: len(bound), :count] = matrix
     rows[len(bound) :, :count] = -np.eye(count)
     rows[len(bound) :, count] = weights
-    limits = np.concatenate([np.maximum(bound, 0.0), np.zeros(count)])
+    limits = np.concatenate([np.maximum(bound, 0.0), weights * starts])
     goal = np.zeros(count + 1)
     goal[count] = -1.0
     result = linprog(
@@ -122,7 +131,7 @@ def _least_raised(
     level = float(result.x[count])
     # A dual that is not zero: this one is at the level in every best solution.
     blocked = np.abs(result.ineqlin.marginals[len(bound) :]) > _ZERO
-    blocked |= caps <= weights * level + _ZERO
+    blocked |= caps <= weights * (level - starts) + _ZERO
     if not blocked.any():
         raise RuntimeError("nobody is blocked at the greatest level")
     return level, blocked
