@@ -1,7 +1,7 @@
 """`python -m loadtests.bench [part...]`: measures, prints, and writes build/bench.json.
 
-Parts are `allocation`, `messages` and `site`; all of them without an argument. A part's figures
-replace its former ones in the report. Each figure is shown against what is hoped for; the exit code
+Parts are `allocation`, `optimum`, `messages`, `reaction` and `site`; all of them without an argument.
+A part's figures replace its former ones in the report. Each figure is shown against what is hoped for; the exit code
 does not depend on it, for a busy machine decides it too.
 """
 
@@ -15,14 +15,16 @@ from pathlib import Path
 
 import uvloop
 
-from loadtests.bench import allocation, site_load, throughput
+from loadtests.bench import allocation, optimum, reaction, site_load, throughput
 
 REPORT = Path("build/bench.json")
 LOGS = Path("build/bench")
 
 PARTS: Mapping[str, Callable[[], Mapping[str, float]]] = {
     "allocation": allocation.measure,
+    "optimum": optimum.measure,
     "messages": lambda: uvloop.run(throughput.measure(LOGS)),
+    "reaction": lambda: uvloop.run(reaction.measure(LOGS)),
     "site": lambda: site_load.measure(LOGS),
 }
 
@@ -31,10 +33,13 @@ PROMISES: Mapping[str, str] = {
     "alloc_200_ms_median": "<= 5",
     "alloc_200_ms_max": "<= 50",
     "alloc_2000_ms_median": "<= 100",
+    "alloc_optimum_total": ">= 0.995",
+    "alloc_optimum_worst": ">= 0.99",
     "heartbeat_vs_echo": ">= 0.4",
     "metervalues_vs_echo": ">= 0.25",
     "metervalues_vs_stock_ocpp": ">= 5",
     "answer_ms_p99_100": "<= 20",
+    "reaction_ms_p99_200": "<= 300",
     "cpu_percent_100": "<= 5",
     "rss_mb_100": "<= 150",
 }

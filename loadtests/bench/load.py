@@ -28,6 +28,7 @@ ANSWERS: dict[str, dict[str, Any]] = {
 }
 
 MakeMessage = Callable[["Client", str], str]
+OnCall = Callable[[str, dict[str, Any]], None]
 
 
 class Client:
@@ -35,9 +36,12 @@ class Client:
 
     def __init__(self, connection: ClientConnection, *, echoed: bool) -> None:
         self.energy_wh = 0
-        self.template = messages.meter_values_template(1)
+        self.transaction_id = 1
+        self.template = messages.meter_values_template(self.transaction_id)
         self._connection = connection
         self._echoed = echoed
+        self.on_call: OnCall = lambda _action, _payload: None
+        """Told of each call of the manager, once its answer has left."""
         self._ids = itertools.count()
         self._waiting: asyncio.Future[str] | None = None
 
@@ -57,9 +61,10 @@ class Client:
             self._waiting.set_exception(ConnectionError("the server closed the connection"))
 
     async def _answer(self, text: str) -> None:
-        _, unique_id, action, _ = json.loads(text)
+        _, unique_id, action, asked = json.loads(text)
         payload = ANSWERS.get(action, {"status": "Accepted"})
         await self._connection.send(json.dumps([3, unique_id, payload]))
+        self.on_call(action, asked)
 
     async def exchange(self, make: MakeMessage) -> str:
         """Send one message and return its answer; an error answer raises."""
@@ -77,14 +82,23 @@ class Client:
         """Boot, say the connector is free, start a transaction."""
         await self.exchange(lambda _, uid: messages.boot(uid))
         await self.exchange(lambda _, uid: messages.status(uid, 0, "Available"))
-        await self.exchange(lambda _, uid: messages.status(uid, 1, "Preparing"))
-        answer = await self.exchange(lambda _, uid: messages.start_transaction(uid, id_tag))
+        self.transaction_id = await self.start(1, id_tag)
+        self.template = messages.meter_values_template(self.transaction_id)
+
+    async def start(self, connector_id: int, id_tag: str) -> int:
+        """A car comes to the connector and charges: the transaction's number (0 of an echo)."""
+        await self.exchange(lambda _, uid: messages.status(uid, connector_id, "Preparing"))
+        answer = await self.exchange(
+            lambda _, uid: messages.start_transaction(uid, id_tag, connector_id)
+        )
+        transaction_id = 0
         if not self._echoed:
             payload = json.loads(answer)[2]
             if payload["idTagInfo"]["status"] != "Accepted":
                 raise RuntimeError(f"the transaction was not accepted: {answer[:300]}")
-            self.template = messages.meter_values_template(payload["transactionId"])
-        await self.exchange(lambda _, uid: messages.status(uid, 1, "Charging"))
+            transaction_id = payload["transactionId"]
+        await self.exchange(lambda _, uid: messages.status(uid, connector_id, "Charging"))
+        return transaction_id
 
 
 def heartbeat(_: Client, unique_id: str) -> str:

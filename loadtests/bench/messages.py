@@ -42,9 +42,34 @@ def status(unique_id: str, connector_id: int, value: str) -> str:
     return call(unique_id, "StatusNotification", payload)
 
 
-def start_transaction(unique_id: str, id_tag: str) -> str:
-    payload = {"connectorId": 1, "idTag": id_tag, "meterStart": 0, "timestamp": timestamp()}
+def start_transaction(unique_id: str, id_tag: str, connector_id: int = 1) -> str:
+    payload = {
+        "connectorId": connector_id,
+        "idTag": id_tag,
+        "meterStart": 0,
+        "timestamp": timestamp(),
+    }
     return call(unique_id, "StartTransaction", payload)
+
+
+def currents(unique_id: str, connector_id: int, transaction_id: int, current_a: float) -> str:
+    """A MeterValues of one current on each phase."""
+    samples = [
+        {
+            "value": f"{current_a:.1f}",
+            "context": "Sample.Periodic",
+            "measurand": "Current.Import",
+            "unit": "A",
+            "phase": phase,
+        }
+        for phase in PHASES
+    ]
+    payload = {
+        "connectorId": connector_id,
+        "transactionId": transaction_id,
+        "meterValue": [{"timestamp": timestamp(), "sampledValue": samples}],
+    }
+    return call(unique_id, "MeterValues", payload)
 
 
 def meter_values_template(transaction_id: int) -> str:
