@@ -113,6 +113,14 @@ class CircuitMeter:
             return None
         return self._good.at_s
 
+    def rises(self, reading: MeterReading) -> bool:
+        """Whether some phase carries clearly more than in the last good reading."""
+        if self._good is None:
+            return False
+        least_ma = self._settings.urgent_rise_ma
+        before = self._good.currents
+        return any(reading.currents[phase] - before[phase] >= least_ma for phase in (0, 1, 2))
+
     def take(self, reading: MeterReading | None, now_s: float) -> bool:
         """Note the last reading; true when it is new and counts."""
         settings = self._settings
