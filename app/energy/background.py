@@ -99,6 +99,8 @@ class CircuitMeter:
         self._good: MeterReading | None = None
         self._streak = 0
         self._lost = False
+        self.contradicted: frozenset[int] = frozenset()
+        """Phases on which the last reading was less than the stations below are thought to draw."""
         self.replace(model, node)
 
     def replace(self, model: SiteModel, node: int) -> None:
@@ -193,12 +195,16 @@ class CircuitMeter:
         settings = self._settings
         upper: list[float] = []
         estimate: list[float] = []
+        contradicted: set[int] = set()
         elapsed_s = 0.0 if self._previous_s is None else reading.at_s - self._previous_s
         share = 1.0 - exp(-elapsed_s / settings.background_drift_s)
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
             most = sums.tight[slot] if meter > bounds.usable[slot] else sums.held[slot]
-            high = self._floored(meter - sums.low[slot])
+            unexplained = meter - sums.low[slot]
+            if unexplained < -settings.contradiction_ma:
+                contradicted.add(phase)
+            high = self._floored(unexplained)
             low = min(high, self._floored(meter - most))
             # From the planned value, not from the last candidate: a car that stops by itself makes
             # the upper end dip until its next sample, and the dip must leave no trace.
@@ -211,6 +217,7 @@ class CircuitMeter:
                 value = high
             estimate.append(value)
             upper.append(high)
+        self.contradicted = frozenset(contradicted)
         return estimate, upper
 
     def _estimate_charging(self, reading: MeterReading, sums: Sums, bounds: Bounds) -> list[float]:
