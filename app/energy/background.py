@@ -99,6 +99,8 @@ class CircuitMeter:
         self._good: MeterReading | None = None
         self._streak = 0
         self._lost = False
+        self.contradicted: frozenset[int] = frozenset()
+        """Phases on which the last reading was less than the stations below are thought to draw."""
         self.replace(model, node)
 
     def replace(self, model: SiteModel, node: int) -> None:
@@ -112,6 +114,14 @@ class CircuitMeter:
         if self._good is None or now_s - self._good.at_s > self._settings.stale_freeze_s:
             return None
         return self._good.at_s
+
+    def rises(self, reading: MeterReading) -> bool:
+        """Whether some phase carries clearly more than in the last good reading."""
+        if self._good is None:
+            return False
+        least_ma = self._settings.urgent_rise_ma
+        before = self._good.currents
+        return any(reading.currents[phase] - before[phase] >= least_ma for phase in (0, 1, 2))
 
     def take(self, reading: MeterReading | None, now_s: float) -> bool:
         """Note the last reading; true when it is new and counts."""
@@ -185,12 +195,16 @@ class CircuitMeter:
         settings = self._settings
         upper: list[float] = []
         estimate: list[float] = []
+        contradicted: set[int] = set()
         elapsed_s = 0.0 if self._previous_s is None else reading.at_s - self._previous_s
         share = 1.0 - exp(-elapsed_s / settings.background_drift_s)
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
             most = sums.tight[slot] if meter > bounds.usable[slot] else sums.held[slot]
-            high = self._floored(meter - sums.low[slot])
+            unexplained = meter - sums.low[slot]
+            if unexplained < -settings.contradiction_ma:
+                contradicted.add(phase)
+            high = self._floored(unexplained)
             low = min(high, self._floored(meter - most))
             # From the planned value, not from the last candidate: a car that stops by itself makes
             # the upper end dip until its next sample, and the dip must leave no trace.
@@ -203,6 +217,7 @@ class CircuitMeter:
                 value = high
             estimate.append(value)
             upper.append(high)
+        self.contradicted = frozenset(contradicted)
         return estimate, upper
 
     def _estimate_charging(self, reading: MeterReading, sums: Sums, bounds: Bounds) -> list[float]:

@@ -10,14 +10,14 @@ from __future__ import annotations
 import msgspec
 
 from app.domain.limits import Allocation, LimitSource, Reason, ReasonCode
-from app.domain.meter import MeterPlacement, Quality
+from app.domain.meter import MeterPlacement, MeterReading, Quality
 from app.domain.rules import SharingPolicy
 from app.domain.station import ConnectorKey
 from app.energy import balance, constraints, explain, policies
 from app.energy.admission import Admission, Candidate
 from app.energy.allocator import AllocationProblem, Participant, allocate
 from app.energy.background import Background, CircuitMeter, Sums, unmetered_background
-from app.energy.bounds import limits_in_force, measured_voltages
+from app.energy.bounds import Bounds, limits_in_force, measured_voltages
 from app.energy.ceilings import Ceilings
 from app.energy.demand import Demand, DemandTracker
 from app.energy.draws import Draw, DrawEstimator
@@ -83,6 +83,7 @@ class Planner:
         self._stability = Stability(self.settings)
         self._meters: dict[str, CircuitMeter] = {}
         self._guard: Guard | None = None
+        self._bounds: Bounds | None = None
 
     def replace_model(self, model: SiteModel) -> None:
         """Take over a changed configuration; what is known of remaining parts stays.
@@ -98,6 +99,7 @@ class Planner:
         self.model = model
         self.ceilings.replace_nodes(model.connectors)
         self._guard = None
+        self._bounds = None
 
     # ------------------------------------------------------------- the cycle
 
@@ -110,8 +112,10 @@ class Planner:
         bounds = limits_in_force(
             self.model, state.caps, measured_voltages(self.model, state.readings)
         )
+        self._bounds = bounds
         for circuit_id in fresh:
             self._meters[circuit_id].update(sums, bounds, now_s)
+            self._withdraw_the_absent(views, circuit_id)
         backgrounds = [
             self._background(node, sums, now_s) for node in range(len(self.model.circuits))
         ]
@@ -141,6 +145,21 @@ class Planner:
         limits = self.model.sum_up([self._asked_triple(view, changes) for view in views])
         balances = balance.balances(self.model, bounds, backgrounds, sums, limits, state.readings)
         return Plan(allocations, tuple(changes.values()), balances)
+
+    def is_urgent(self, circuit_id: str, reading: MeterReading) -> bool:
+        """Whether a new reading asks for decreases at once: over what may flow, or a building that
+        rises."""
+        node = self.model.circuit_index.get(circuit_id)
+        meter = self._meters.get(circuit_id)
+        if node is None or meter is None or self._bounds is None:
+            return False
+        if reading.quality is not Quality.GOOD:
+            return False
+        if self.model.placements.get(circuit_id) is not MeterPlacement.SUPPLY:
+            return meter.rises(reading)
+        first = 3 * node
+        usable = self._bounds.usable[first : first + 3]
+        return any(ma > most for ma, most in zip(reading.currents, usable, strict=True))
 
     def permits(self, change: LimitChange, now_s: float) -> bool:
         """The guard's word on one change of the last plan, at the instant of sending."""
@@ -269,6 +288,17 @@ class Planner:
             ceiling=sum_up([view.draw.ceiling for view in views]),
             falling=sum_up([self._falling(view, now_s) for view in views]),
         )
+
+    def _withdraw_the_absent(self, views: list[_View], circuit_id: str) -> None:
+        """Who is away is thought to draw no more, where the meter shows less than all draws."""
+        phases = self._meters[circuit_id].contradicted
+        if not phases:
+            return
+        node = self.model.circuit_index[circuit_id]
+        for view in views:
+            away = view.state is None or not view.state.online
+            if away and node in view.node.path and any(view.draw.low[p] for p in phases):
+                self._draws.withdraw(view.node.key)
 
     def _falling(self, view: _View, now_s: float) -> Triple:
         """What a limit lowered a moment ago will still take off; a late car gets no more time."""
