@@ -33,18 +33,24 @@ from simulators.meter.truth import MeterTruth
 STATIONS, OUTLETS = 100, (1, 2)
 RATING_A = 31
 BUILDING_A, STEP_A = 50.0, 100.0  # a step takes one ampere from every other connector
-SUPPLY_A = STATIONS * len(OUTLETS) * RATING_A + BUILDING_A + STEP_A / 2
+SUPPLY_A = STATIONS * len(OUTLETS) * RATING_A + BUILDING_A
 TRANSFORMERS = 3_000  # KTA: 15 kA
 METER = "IME Nemo D4-Le"
 EVENTS = 50
 SAMPLE_PERIOD_S, REPORT_TICK_S = 10.0, 0.25
-FOLLOWED_S = 2.1  # a sample may be taken for two seconds old, so one this late proves a change
-REST_S = 3.4  # after the quiet time: then samples and meter agree again
-SETTLED_SHARE = 0.985  # of the supply in use before the first event
+FOLLOWED_S = 2.6  # a sample may be taken for two seconds old, so one this late proves a change
+REST_S = 4.5  # after the quiet time: then samples and meter agree again
+BELOW_LIMIT_A = 0.1
+SETTLED_SHARE = 0.993  # of the supply in use before the first event
 SETTLE_S = 180.0
 QUIET_S = 1.2  # a batch is over when nobody was lowered for so long: longer than a cycle
 EVENT_S = 20.0
 POLL_GAP_S = 0.15
+
+
+def _drawn(limit_a: float) -> float:
+    """A car takes a little less than its limit; nothing, when it may not charge."""
+    return max(0.0, limit_a - BELOW_LIMIT_A)
 
 
 class Site:
@@ -62,7 +68,7 @@ class Site:
     @property
     def current_a(self) -> float:
         """What flows on each phase."""
-        return self.building_a + sum(self.limits_a.values())
+        return self.building_a + sum(map(_drawn, self.limits_a.values()))
 
     def step(self) -> None:
         """The building takes more from the next poll on."""
@@ -155,7 +161,7 @@ async def _report(client: Client, number: int, transactions: Mapping[int, int], 
             last_s = sampled_s[connector_id]
             if last_s < followed_s <= now_s or now_s >= last_s + SAMPLE_PERIOD_S:
                 sampled_s[connector_id] = now_s
-                drawn_a = here.limits_a.get((number, connector_id), 0.0)
+                drawn_a = _drawn(here.limits_a.get((number, connector_id), 0.0))
                 await client.exchange(partial(_sample, connector_id, transaction_id, drawn_a))
         await asyncio.sleep(REPORT_TICK_S)
 
