@@ -56,7 +56,7 @@ def currents(unique_id: str, connector_id: int, transaction_id: int, current_a: 
     """A MeterValues of one current on each phase."""
     samples = [
         {
-            "value": f"{current_a:.1f}",
+            "value": f"{current_a:.3f}",
             "context": "Sample.Periodic",
             "measurand": "Current.Import",
             "unit": "A",

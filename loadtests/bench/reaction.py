@@ -6,8 +6,8 @@ manager, from the first answer of the meter that shows too much, to the answer o
 of those that were told to take less.
 
 Each event is one more step of the building's load, at the beginning of a poll of the meter. It waits
-until the samples have shown that the cars followed the last one: a step that comes on top of cars
-still expected to fall is told from them only after some seconds.
+until cars have followed all that they were told: what the meter shows while some are still expected to
+fall or to rise may be theirs, and is held against the building only after some seconds.
 """
 
 from __future__ import annotations
@@ -39,8 +39,8 @@ METER = "IME Nemo D4-Le"
 EVENTS = 50
 SAMPLE_PERIOD_S, REPORT_TICK_S = 10.0, 0.25
 FOLLOWED_S = 2.6  # a sample may be taken for two seconds old, so one this late proves a change
-REST_S = 4.5  # after the quiet time: then samples and meter agree again
-BELOW_LIMIT_A = 0.1
+CALM_LOWERED_S, CALM_RAISED_S = 5.6, 9.5  # after these a change explains no reading any more
+BELOW_LIMIT_A = 0.004
 SETTLED_SHARE = 0.993  # of the supply in use before the first event
 SETTLE_S = 180.0
 QUIET_S = 1.2  # a batch is over when nobody was lowered for so long: longer than a cycle
@@ -63,6 +63,8 @@ class Site:
         self.shown_s: float | None = None
         self.lowered_s: list[float] = []
         self.changed_s: dict[tuple[int, int], float] = {}
+        self.last_lowered_s = 0.0
+        self.last_raised_s = 0.0
         self._read_s = 0.0
 
     @property
@@ -75,6 +77,15 @@ class Site:
         self.shown_s = None
         self.lowered_s = []
         self.stepping = True
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether all that was told has long been followed."""
+        now_s = time.monotonic()
+        return (
+            now_s > self.last_lowered_s + CALM_LOWERED_S
+            and now_s > self.last_raised_s + CALM_RAISED_S
+        )
 
     @property
     def gave_way(self) -> bool:
@@ -114,6 +125,9 @@ class Site:
         now_s, before_a = time.monotonic(), self.limits_a.get(connector, 0.0)
         if limit_a < before_a:
             self.lowered_s.append(now_s)
+            self.last_lowered_s = now_s
+        if limit_a > before_a:
+            self.last_raised_s = now_s
         if limit_a != before_a:
             self.changed_s[connector] = now_s
         self.limits_a[connector] = limit_a
@@ -167,9 +181,9 @@ async def _report(client: Client, number: int, transactions: Mapping[int, int], 
 
 
 async def _settled(here: Site) -> None:
-    """Return once the supply is as good as fully used."""
+    """Return once the supply is as good as fully used, and all is calm."""
     deadline_s = time.monotonic() + SETTLE_S
-    while here.current_a < SETTLED_SHARE * SUPPLY_A:
+    while here.current_a < SETTLED_SHARE * SUPPLY_A or not here.is_calm:
         if time.monotonic() > deadline_s:
             raise RuntimeError(f"only {here.current_a:.0f} A of {SUPPLY_A:.0f} A were given out")
         await asyncio.sleep(0.5)
@@ -201,10 +215,10 @@ async def measure(logs: Path) -> Mapping[str, float]:
                 transactions = {1: client.transaction_id, 2: await client.start(2, ID_TAG)}
                 report = _report(client, number, transactions, here)
                 tasks.append(reports.create_task(report))
-            await _settled(here)
             times_ms, counts = [], []
             for _ in range(EVENTS):
-                await asyncio.sleep(REST_S + spread.uniform(0.0, 0.5))
+                await asyncio.sleep(spread.uniform(0.0, 0.5))
+                await _settled(here)
                 time_ms, count = await _event(here)
                 times_ms.append(time_ms)
                 counts.append(count)
