@@ -80,7 +80,8 @@ def _page(visit: Visit, form: Form, status: int = 200) -> Response:
     configuration = services.circuits.configuration()
     tree = services.circuits.tree()
     rules = configuration.rules
-    local = services.clock.utc_now().astimezone(services.rules.zone)
+    now = services.clock.utc_now()
+    local = now.astimezone(services.rules.zone)
     tariff = rule_words.tariff_steps(rules.tariff)
     return visit.render(
         "sharing.html",
@@ -92,6 +93,7 @@ def _page(visit: Visit, form: Form, status: int = 200) -> Response:
         in_force=_in_force(visit, rules, tree),
         strips=_strips(rules.schedules, tree),
         tariff_area=rule_words.area(tariff) if len(tariff) > 1 else "",
+        now=now,
         now_minute=local.weekday() * DAY_MINUTES + local.hour * 60 + local.minute,
         solar=services.rules.solar(),
         orders=services.external.orders(),
