@@ -169,7 +169,8 @@ class SurplusTracker:
         before_w, before_s = self.surplus_w, self._reading_s
         self._reading_s = reading.at_s
         if before_w is None or before_s is None:
-            self.surplus_w = high_w
+            # What ran before the start drew up to its limits; after a silence nobody can tell.
+            self.surplus_w = high_w if self.state is SolarState.STARTING else low_w
             return
         target_w = min(max(before_w, low_w), high_w)
         constant_s = self._settings.fall_s if target_w < before_w else self._settings.rise_s
