@@ -92,6 +92,12 @@ def test_the_next_change(start: str, end: str, now: str, change: str) -> None:
     assert next_change_utc([window(start, end)], PARIS, at(now)) == at(change)
 
 
+def test_a_clock_may_jump_in_the_middle_of_an_hour() -> None:
+    island = ZoneInfo("Australia/Lord_Howe")  # from 02:00 to 02:30, at 15:30 UTC
+    found = next_change_utc([window("02:15", "02:45")], island, at("2026-10-03T15:20"))
+    assert found == at("2026-10-03T15:30")
+
+
 def test_what_never_changes_has_no_next_change() -> None:
     assert next_change_utc([], PARIS, at("2026-11-27T12:00")) is None
     assert next_change_utc([window("00:00", "24:00")], PARIS, at("2026-11-27T12:00")) is None

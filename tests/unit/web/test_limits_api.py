@@ -36,6 +36,11 @@ class Program:
         )
 
 
+def outside(told: dict[str, Any]) -> list[dict[str, Any]]:
+    """The limits in force that programs have set; the site has others by the hour."""
+    return [cap for cap in told["in_force"] if cap["source"] == "external"]
+
+
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def secret(room: Showroom) -> str:
     _, made = await room.services.tokens.create("Enedis", "admin")
@@ -62,7 +67,7 @@ async def test_a_limit_is_set_told_renewed_and_ended(program: Program, room: Sho
     assert order.bound == Bound(PhaseCurrents(32_000, 32_000, 16_500), 20_000, LimitScope.CHARGING)
     everything = (await program.ask("GET")).json()
     assert everything["orders"] == [told]
-    assert everything["in_force"] == [
+    assert outside(everything) == [
         {
             "circuit": "p1",
             "source": "external",
@@ -84,7 +89,7 @@ async def test_a_limit_is_set_told_renewed_and_ended(program: Program, room: Sho
 async def test_a_sign_of_life_limits_nothing(program: Program) -> None:
     answer = await program.ask("PUT", "/supply", {"minutes": 5})
     assert (answer.status_code, answer.json()["limit_a"]) == (200, None)
-    assert (await program.ask("GET")).json()["in_force"] == []
+    assert outside((await program.ask("GET")).json()) == []
     await program.ask("DELETE", "/supply")
 
 
