@@ -21,6 +21,7 @@ from app.energy.site_model import SiteModel
 from app.services.audit import AuditTrail
 from app.services.ports import SiteConfiguration, SiteRepository
 from app.services.rule_checks import check_rules
+from app.services.zones import zone_named
 
 MAX_STATIONS = 100
 MAX_CONNECTORS = 200
@@ -141,6 +142,8 @@ class ConfigurationService:
 def check(configuration: SiteConfiguration) -> SiteModel:
     """The compiled model of a sound configuration; raises for any other."""
     tree = CircuitTree(configuration.circuits)
+    if zone_named(configuration.timezone) is None:
+        raise InvalidInputError("timezone-unknown", field="timezone", zone=configuration.timezone)
     _check_unique("station-exists", (station.station_id for station in configuration.stations))
     _check_unique("meter-exists", (meter.meter_id for meter in configuration.meters))
     _check_unique("meter-one-per-circuit", (meter.circuit_id for meter in configuration.meters))

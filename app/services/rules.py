@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, tzinfo
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 
@@ -28,8 +26,7 @@ from app.energy.standing import Standing, held_to_ma, standing
 from app.energy.surplus import Car, DrawWatch, SolarState, SurplusTracker, highest_voltage_v
 from app.services.external_limits import ExternalLimits
 from app.services.ports import SiteConfiguration
-
-log = logging.getLogger(__name__)
+from app.services.zones import zone_named
 
 
 class SessionRule(msgspec.Struct, frozen=True):
@@ -95,7 +92,7 @@ class Rules:
             circuit.circuit_id: tuple(above.circuit_id for above in tree.path(circuit.circuit_id))
             for circuit in tree
         }
-        self._zone = zone_of(configuration.timezone)
+        self._zone = zone_named(configuration.timezone) or UTC
         self._rules = configuration.rules
         self._external.configure(configuration)
         solar = configuration.rules.solar
@@ -190,12 +187,3 @@ class _Sun:
         if self._counted:
             return car
         return msgspec.structs.replace(car, low_w=0.0, high_w=0.0)
-
-
-def zone_of(name: str) -> tzinfo:
-    """The zone of that name; UTC for one that this box does not know."""
-    try:
-        return ZoneInfo(name)
-    except (ZoneInfoNotFoundError, ValueError, OSError):
-        log.error("the time zone %r is not known here: UTC is used", name)
-        return UTC

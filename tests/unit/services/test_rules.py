@@ -37,7 +37,6 @@ from app.services.configuration import check
 from app.services.provisioning import parse_site
 from app.services.rule_book import rule_key
 from app.services.rule_checks import MOST_RULES
-from app.services.rules import zone_of
 from tests.support.scripted import MemoryManager
 from tests.unit.services.test_intake import SITE, charging
 
@@ -265,10 +264,12 @@ async def test_rules_that_fail_leave_those_of_before_in_force(
     assert seen.site.manager.control.failures == 1
 
 
-def test_an_unknown_zone_is_utc() -> None:
-    for name in ("Mars/Olympus", "../etc/passwd", ""):
-        assert zone_of(name).utcoffset(None) == timedelta(0)
-    assert zone_of("Europe/Paris") is not zone_of("Europe/London")
+@pytest.mark.parametrize("name", ["Mars/Olympus", "../etc/passwd", "", "Europe"])
+def test_an_unknown_zone_is_refused(name: str) -> None:
+    configuration, _ = parse_site(json.dumps({**SITE, "timezone": name}).encode())
+    with pytest.raises(InvalidInputError) as refused:
+        check(configuration)
+    assert (refused.value.key, refused.value.field) == ("timezone-unknown", "timezone")
 
 
 # ------------------------------------------------------------------ the sun
