@@ -281,6 +281,6 @@ def test_in_closed_loop_the_cars_take_the_sun_and_little_else(seed: int) -> None
             exported_wh += max(0.0, -net_w) / 3600
             used_wh += charging_w / 3600
             sunny_wh += (sun_w - 800) / 3600
-    assert imported_wh < 0.06 * used_wh
-    assert used_wh > 0.75 * sunny_wh
+    assert imported_wh < 0.03 * used_wh
+    assert used_wh > 0.85 * sunny_wh
     assert changes < 3600 / 8

@@ -133,6 +133,8 @@ async def test_a_weekly_limit_is_added_shown_changed_and_removed(
     assert (await owner.raw(edit)).status_code == 404
     page = await owner.get(SHARING)
     assert "tirets" in page.one("main").text
+    form = await owner.get(f"{SHARING}/limits/{rule_key(changed)}")
+    assert (form.one(id="f-power")["value"], form.one(id="f-limit-1")["value"]) == ("80", "")
     remove = f"{SHARING}/limits/{rule_key(changed)}/remove"
     asked = plain((await owner.get(remove)).one("main").text)
     assert "80,0 kW, charge seule" in asked
