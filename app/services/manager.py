@@ -25,6 +25,7 @@ from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.context import Services
 from app.services.control_loop import ControlLoop, model_of
+from app.services.external_limits import ExternalLimits
 from app.services.health import Check, HealthService
 from app.services.inbox import Inbox
 from app.services.intake import Intake
@@ -36,7 +37,10 @@ from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
 from app.services.provisioning import parse_site
 from app.services.registry import Registry
 from app.services.retention import Retention
+from app.services.rule_book import RuleBook
+from app.services.rules import Rules
 from app.services.sessions import SessionService
+from app.services.site_tokens import SiteTokens
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
 
@@ -74,6 +78,9 @@ class Manager:
             model_of(self.configuration.current), EnergySettings(lease_s=float(settings.lease_s))
         )
         self.badges = BadgeService(store.badges, audit, clock)
+        self.external = ExternalLimits(store.outside_limits, audit, clock)
+        self.rules = Rules(self.external, self.badges.find)
+        self._tokens = SiteTokens(store.outside_limits, audit, clock)
         self._inbox = Inbox(store.pending, clock)
         authorization = Authorization(self.badges, self.registry)
         self.sessions = SessionService(
@@ -91,10 +98,12 @@ class Manager:
             ),
             live=self.live,
             configuration=self.configuration,
+            rules=self.rules,
             clock=clock,
             lease_s=settings.lease_s,
         )
         self.meters.on_reading(self.control.notice)
+        self.control.on_cycle(self.rules.observe)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
@@ -130,6 +139,10 @@ class Manager:
             ),
             sessions=self.sessions,
             health=self.health,
+            rules=self.rules,
+            rule_book=RuleBook(self.configuration),
+            external=self.external,
+            tokens=self._tokens,
         )
         self._add_probes()
 
@@ -140,8 +153,11 @@ class Manager:
         """
         await self.badges.load()
         await self._inbox.load()
+        await self._tokens.load()
+        await self.external.load()
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
+        self.rules.configure(self.configuration.current, self._adapters.clock.monotonic_s())
         self.planner.replace_model(model_of(self.configuration.current))
         self.configuration.on_change(self._reconfigured)
         if not known and provision is not None:
@@ -153,6 +169,7 @@ class Manager:
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
         self._tasks.start(self._retention.run(), "retention")
+        self._tasks.start(self.external.run(), "outside limits")
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""
@@ -166,6 +183,7 @@ class Manager:
 
     async def _reconfigured(self, configuration: SiteConfiguration) -> None:
         self.registry.configure(configuration.stations)
+        self.rules.configure(configuration, self._adapters.clock.monotonic_s())
         await self.control.reconfigure(configuration)
         await self.meters.configure(configuration)
 

@@ -15,6 +15,7 @@ import msgspec
 from app.domain.badge import Badge
 from app.domain.circuit import Circuit
 from app.domain.meter import MeterConfig, MeterReading
+from app.domain.outside_limit import OutsideOrder, SiteToken
 from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
@@ -242,6 +243,34 @@ class SiteRepository(Protocol):
         ...
 
 
+class OutsideLimitRepository(Protocol):
+    """Orders of outside limits, and the tokens that may give them."""
+
+    async def save(self, order: OutsideOrder) -> None:
+        """Inserts, or replaces the order of the same source on the same circuit."""
+        ...
+
+    async def remove(self, circuit_id: str, source: str) -> None:
+        """Forgets the order."""
+        ...
+
+    async def list(self) -> Sequence[OutsideOrder]:
+        """All orders, by circuit and source."""
+        ...
+
+    async def save_token(self, token: SiteToken) -> None:
+        """Inserts a token."""
+        ...
+
+    async def remove_token(self, token_id: str) -> None:
+        """Revokes a token; its orders stay."""
+        ...
+
+    async def tokens(self) -> Sequence[SiteToken]:
+        """All tokens, oldest first."""
+        ...
+
+
 class PendingRepository(Protocol):
     """Unknown callers that wait for adoption, and those told to be ignored."""
 
@@ -386,6 +415,11 @@ class Store(Protocol):
     @property
     def site(self) -> SiteRepository:
         """Configuration."""
+        ...
+
+    @property
+    def outside_limits(self) -> OutsideLimitRepository:
+        """Orders of outside limits and their tokens."""
         ...
 
     @property

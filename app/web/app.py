@@ -15,6 +15,7 @@ from starlette.routing import Route
 from app.domain.errors import BornierError
 from app.services.context import Services
 from app.web.api.health import health
+from app.web.api.limits import delete_limit, limits, put_limit
 from app.web.api.trace import trace
 from app.web.assets import Assets
 from app.web.http import Handler, Visit, Web, endpoint, error_page, visit_of
@@ -27,8 +28,11 @@ from app.web.pages import (
     live,
     meters,
     new_stations,
+    outside,
     sessions,
     settings,
+    sharing,
+    sharing_rules,
     site,
     station,
     stations,
@@ -74,6 +78,17 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         Route("/static/{version}/{name:path}", assets.serve, methods=["GET"]),
         get("/health", health, public=True),
         get("/api/trace", trace, stream=True),
+        get("/api/limits", limits, public=True),
+        Route(
+            "/api/limits/{circuit_id:path}",
+            endpoint(web, put_limit, public=True),
+            methods=["PUT"],
+        ),
+        Route(
+            "/api/limits/{circuit_id:path}",
+            endpoint(web, delete_limit, public=True),
+            methods=["DELETE"],
+        ),
         get("/live/{view:path}", live.live, stream=True),
         get("/sign-in", access.sign_in_page, public=True),
         post("/sign-in", access.sign_in, public=True),
@@ -116,6 +131,20 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/settings/energy/{circuit_id:path}/remove", circuits.remove),
         get("/settings/energy/{circuit_id:path}", circuits.edit_page),
         post("/settings/energy/{circuit_id:path}", circuits.edit),
+        get("/settings/sharing", sharing.page),
+        post("/settings/sharing/policy", sharing.set_policy),
+        post("/settings/sharing/solar", sharing.set_solar),
+        get("/settings/sharing/outside", outside.page),
+        post("/settings/sharing/outside/set", outside.set_limit),
+        post("/settings/sharing/outside/end", outside.end_limit),
+        post("/settings/sharing/outside/token", outside.add_token),
+        post("/settings/sharing/outside/revoke", outside.revoke_token),
+        get("/settings/sharing/{kind}/add", sharing_rules.add_page),
+        post("/settings/sharing/{kind}/add", sharing_rules.add),
+        get("/settings/sharing/{kind}/{key}", sharing_rules.edit_page),
+        post("/settings/sharing/{kind}/{key}", sharing_rules.edit),
+        get("/settings/sharing/{kind}/{key}/remove", sharing_rules.remove_page),
+        post("/settings/sharing/{kind}/{key}/remove", sharing_rules.remove),
         get("/settings/meters", meters.page),
         get("/settings/meters/add", meters.add_page),
         post("/settings/meters/add", meters.add),

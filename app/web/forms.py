@@ -76,6 +76,15 @@ class Form:
         """Whether a box is ticked."""
         return bool(self[name])
 
+    def minute(self, name: str) -> int:
+        """A time of day (``22:30``), in minutes since midnight."""
+        text = self[name].strip()
+        try:
+            clock = time.fromisoformat(text)
+        except ValueError:
+            raise InvalidInputError("rule-times-invalid", field=name) from None
+        return clock.hour * 60 + clock.minute
+
     def end_of_day(self, name: str) -> datetime | None:
         """An optional date (``2027-12-31``): the end of that day, UTC."""
         text = self[name].strip()

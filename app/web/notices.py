@@ -23,6 +23,11 @@ NOTICES: Mapping[str, str] = {
     "circuit-removed": N_("Circuit removed."),
     "meter-saved": N_("Meter saved."),
     "meter-removed": N_("Meter removed."),
+    "sharing-saved": N_("Sharing saved; it holds from now on."),
+    "rule-removed": N_("Rule removed."),
+    "outside-limit-set": N_("Limit set; it holds from now on."),
+    "outside-limit-ended": N_("Limit ended."),
+    "token-revoked": N_("Token revoked: it opens nothing any more."),
     "site-saved": N_("Site saved."),
     "password-changed": N_("Password changed. Other browsers were signed out."),
 }

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.domain.circuit import CircuitTree
-from app.domain.limits import Reason, ReasonCode
+from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
 from app.services.live import DisplayState, Severity
@@ -137,6 +137,60 @@ REASONS: Mapping[ReasonCode, ReasonWords] = {
     ),
 }
 
+
+class SourceWords(NamedTuple):
+    """How a reason is said when its limit is not the installer's own: in short, as a sentence, and
+    as a sentence while the session is paused.
+    """
+
+    short: str
+    full: str
+    paused: str
+
+
+SOURCES: Mapping[LimitSource, SourceWords] = {
+    LimitSource.SCHEDULE: SourceWords(
+        N_("limit of the hour · %(circuit)s"),
+        N_("%(limit)s: share of the limit that the circuit %(circuit)s has at this hour"),
+        N_(
+            "Paused: the limit of the circuit %(circuit)s at this hour leaves less than the 6 A"
+            " a car needs; it resumes by itself"
+        ),
+    ),
+    LimitSource.EXTERNAL: SourceWords(
+        N_("limit from outside · %(circuit)s"),
+        N_("%(limit)s: share of the limit set from outside on the circuit %(circuit)s"),
+        N_(
+            "Paused: the limit set from outside on the circuit %(circuit)s leaves less than the"
+            " 6 A a car needs; it resumes by itself"
+        ),
+    ),
+    LimitSource.TARIFF: SourceWords(
+        N_("tariff hours"),
+        N_("%(limit)s: charging is held back in these tariff hours"),
+        N_("Paused: charging is held back in these tariff hours; it resumes by itself"),
+    ),
+    LimitSource.SOLAR: SourceWords(
+        N_("follows the sun"),
+        N_("%(limit)s: share of the surplus from the sun"),
+        N_(
+            "Paused: the surplus from the sun leaves less than the 6 A a car needs; it resumes by"
+            " itself"
+        ),
+    ),
+    LimitSource.OPERATOR: SourceWords(
+        N_("operator's limit"),
+        N_("%(limit)s: the most that the external operator allows"),
+        N_("Paused by the external operator; it resumes when the operator allows more"),
+    ),
+}
+"""Every source but the installation, whose words are those of the reason."""
+
+_SOURCED = frozenset(
+    {ReasonCode.CONNECTOR, ReasonCode.CIRCUIT, ReasonCode.POWER, ReasonCode.WAITING}
+)
+"""Reasons that say of a limit who set it."""
+
 PLACEMENTS: Mapping[MeterPlacement, tuple[str, str]] = {
     MeterPlacement.SUPPLY: (
         N_("Building and charging"),
@@ -218,8 +272,9 @@ def reason_short(reason: Reason | None, language: Language, names: Mapping[str, 
     """The reason in about four words; ``names`` gives circuits' names."""
     if reason is None:
         return ""
-    words = REASONS[reason.code]
-    return language.text(words.short, **_fills(reason, names))
+    sourced = _sourced(reason)
+    short = REASONS[reason.code].short if sourced is None else sourced.short
+    return language.text(short, **_fills(reason, names))
 
 
 def reason_sentence(
@@ -229,8 +284,18 @@ def reason_sentence(
     if reason is None:
         return ""
     limit = DASH if limit_ma is None else language.amperes(limit_ma)
-    words = REASONS[reason.code]
-    return language.text(words.full, limit=limit, **_fills(reason, names))
+    sourced = _sourced(reason)
+    if sourced is None:
+        full = REASONS[reason.code].full
+    else:
+        paused = reason.code is ReasonCode.WAITING or limit_ma == 0
+        full = sourced.paused if paused else sourced.full
+    return language.text(full, limit=limit, **_fills(reason, names))
+
+
+def _sourced(reason: Reason) -> SourceWords | None:
+    """The words of whoever set the limit, where it is not the installation."""
+    return SOURCES.get(reason.source) if reason.code in _SOURCED else None
 
 
 def _fills(reason: Reason, names: Mapping[str, str]) -> dict[str, str]:

@@ -138,7 +138,25 @@ def site_document(stations: int = 100, connectors: int = 1) -> dict[str, Any]:
             {"id_tag": f"04A1B2{n:02X}", "holder": holder, "active": n != 4}
             for n, holder in enumerate(HOLDERS)
         ],
+        "rules": _RULES,
     }
+
+
+_RULES: dict[str, Any] = {
+    "schedules": [
+        {
+            "circuit": "supply",
+            "days": ["mon", "tue", "wed", "thu", "fri"],
+            "from": "07:00",
+            "to": "20:00",
+            "limit_a": 320,
+        },
+        {"circuit": "supply", "from": "18:00", "to": "02:00", "power_kw": 150, "scope": "charging"},
+    ],
+    "priorities": [{"priority": 0, "badges": ["04A1B210", "04A1B211"], "to": "12:00"}],
+    "tariff": [{"charge": "minimum", "from": "17:00", "to": "21:00", "spares_first": True}],
+    "without_news": [{"circuit": "supply", "limit_a": 200}],
+}
 
 
 class Painter:

@@ -17,6 +17,7 @@ from app.adapters.storage.engine import InlineEngine, ThreadedEngine
 from app.adapters.storage.later_version import go_back, go_on, last_set_aside
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
+from app.adapters.storage.outside_limits import SqliteOutsideLimitRepository
 from app.adapters.storage.people import (
     SqliteAccessRepository,
     SqliteAuditRepository,
@@ -48,6 +49,7 @@ class SqliteStore:
         self.samples = SqliteSampleRepository(engine, buffer, self._batch_when_inline)
         self.limits = SqliteLimitRepository(engine)
         self.site = SqliteSiteRepository(engine)
+        self.outside_limits = SqliteOutsideLimitRepository(engine)
         self.pending = SqlitePendingRepository(engine)
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)

@@ -6,7 +6,7 @@ import msgspec
 from starlette.responses import Response
 
 from app.domain.errors import InvalidInputError, UnsafeConfigurationError
-from app.domain.station import ChargingStation, Connector
+from app.domain.station import DEFAULT_PRIORITY, ChargingStation, Connector
 from app.domain.units import Rotation, amperes_to_ma
 from app.web.forms import Form
 from app.web.http import Visit
@@ -73,6 +73,7 @@ async def add_page(visit: Visit) -> Response:
             "step_a": "1",
             "controllable": "on",
             "weight": "1",
+            "priority": str(DEFAULT_PRIORITY),
             "circuit_id": circuits[-1].circuit_id if len(circuits) == 1 else "",
         }
     )
@@ -147,6 +148,7 @@ def _values(station: ChargingStation) -> dict[str, str]:
         "max_a": f"{station.max_ma / 1000:g}",
         "fallback_a": f"{station.fallback_ma / 1000:g}",
         "weight": f"{station.weight / 1000:g}",
+        "priority": str(station.priority),
         "free_charging": "on" if station.free_charging else "",
     }
     for connector in station.connectors:
@@ -187,6 +189,7 @@ def _read(form: Form, before: ChargingStation | None) -> ChargingStation:
         fallback_ma=form.current_ma("fallback_a", most_a=125),
         weight=amperes_to_ma(form.number("weight", least=0.1, most=10)),
         free_charging=form.checked("free_charging"),
+        priority=form.whole("priority", least=0, most=3),
     )
 
 
@@ -200,4 +203,5 @@ def _connector(form: Form, suffix: str, before: Connector) -> Connector:
         min_ma=form.current_ma(f"min_a{suffix}", least_a=6, most_a=125),
         step_ma=form.current_ma(f"step_a{suffix}", least_a=0.1, most_a=6),
         controllable=form.checked(f"controllable{suffix}"),
+        line_to_line=before.line_to_line,
     )

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from app.domain.circuit import Circuit, CircuitTree
-from app.domain.limits import Reason, ReasonCode
+from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
 from app.domain.units import PhaseCurrents
@@ -53,6 +53,36 @@ def test_every_reason_can_be_told_without_circuit_and_phase(code: ReasonCode) ->
     for language in languages().values():
         assert "%" not in wording.reason_short(Reason(code), language, {})
         assert "%" not in wording.reason_sentence(Reason(code), None, language, {})
+
+
+SOURCES = [source for source in LimitSource if source is not LimitSource.INSTALLATION]
+
+
+def test_every_source_but_the_installation_has_words() -> None:
+    assert list(wording.SOURCES) == SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_reason_says_who_set_the_limit(code: ReasonCode, source: LimitSource) -> None:
+    reason, own = Reason(code, "p1", 1, source), Reason(code, "p1", 1)
+    sourced = code.value in ("connector", "circuit", "power", "waiting")
+    for language in languages().values():
+        short = wording.reason_short(reason, language, {})
+        assert "%" not in short
+        assert (short != wording.reason_short(own, language, {})) is sourced
+        for limit_ma in (0, 6_000):
+            sentence = wording.reason_sentence(reason, limit_ma, language, {})
+            assert "%" not in sentence
+            assert (sentence != wording.reason_sentence(own, limit_ma, language, {})) is sourced
+
+
+def test_a_pause_says_who_asked_for_it() -> None:
+    tariff = Reason(ReasonCode.CONNECTOR, source=LimitSource.TARIFF)
+    sun = Reason(ReasonCode.WAITING, "p1", None, LimitSource.SOLAR)
+    for reason in (tariff, sun):
+        assert wording.reason_sentence(reason, 0, FRENCH, {}).startswith("En pause")
+    assert wording.reason_sentence(tariff, 6_000, FRENCH, {}).startswith("6\u202fA")
 
 
 def test_no_reason_says_nothing() -> None:
