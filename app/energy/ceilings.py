@@ -402,6 +402,10 @@ class Ceilings:
         """When a higher limit was last sent."""
         return self._entries[key].raised_s
 
+    def confirmed_s(self, key: ConnectorKey) -> float:
+        """When the station last accepted a limit, or its transaction changed."""
+        return self._entries[key].confirmed_s
+
     def changed_s(self, key: ConnectorKey) -> float:
         """When a different limit was last sent."""
         return self._entries[key].changed_s

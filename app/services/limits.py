@@ -53,6 +53,8 @@ class LimitSender:
         self._limits = limits
         self._tasks = tasks
         self._clock = clock
+        self.guard_refusals = 0
+        """Changes held back by the guard at the instant of sending, since the start."""
 
     def send(self, changes: Sequence[LimitChange], lease_s: int) -> None:
         """Starts sending; returns at once. Each change is checked by the guard when it leaves."""
@@ -81,6 +83,7 @@ class LimitSender:
             return
         now_s = self._clock.monotonic_s()
         if not self._planner.permits(change, now_s):
+            self.guard_refusals += 1
             return
         until_s = inf if _lease(station, lease_s) is None else now_s + lease_s
         number = self._planner.ceilings.sent(change.key, change.limit_ma, now_s, until_s)

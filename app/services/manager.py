@@ -25,8 +25,10 @@ from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.context import Services
 from app.services.control_loop import ControlLoop, model_of
+from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
 from app.services.health import Check, HealthService
+from app.services.history import LimitHistory
 from app.services.inbox import Inbox
 from app.services.intake import Intake
 from app.services.limits import LimitSender
@@ -34,6 +36,7 @@ from app.services.live import LiveFeed
 from app.services.meters import MeterDesk, MeterFactory
 from app.services.painter import Painter
 from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
+from app.services.preview import PreviewService
 from app.services.provisioning import parse_site
 from app.services.registry import Registry
 from app.services.retention import Retention
@@ -123,8 +126,26 @@ class Manager:
                 heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
             ),
         )
+        self.history = LimitHistory(store.history, clock)
+        self.evidence = EvidenceService(
+            store.evidence,
+            self.configuration,
+            self.registry,
+            self.planner,
+            lambda: self.sender.guard_refusals,
+            clock,
+        )
+        preview = PreviewService(self.configuration)
+        self.control.on_cycle(preview.observe)
+        self.control.on_cycle(self.history.observe)
+        self.control.on_cycle(self.evidence.observe)
         self._retention = Retention(
-            store.samples, clock, keep=timedelta(days=settings.sample_retention_days)
+            clock,
+            (
+                (store.samples.prune, timedelta(days=settings.sample_retention_days)),
+                (store.history.prune, timedelta(days=settings.history_retention_days)),
+                (store.evidence.prune, timedelta(days=settings.evidence_retention_days)),
+            ),
         )
         self.health = HealthService(clock)
         self.services = Services(
@@ -143,6 +164,9 @@ class Manager:
             rule_book=RuleBook(self.configuration),
             external=self.external,
             tokens=self._tokens,
+            preview=preview,
+            history=self.history,
+            evidence=self.evidence,
         )
         self._add_probes()
 
@@ -168,6 +192,8 @@ class Manager:
             await self.meters.configure(self.configuration.current)
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
+        self._tasks.start(self.history.run(), "limit history")
+        self._tasks.start(self.evidence.run(), "evidence")
         self._tasks.start(self._retention.run(), "retention")
         self._tasks.start(self.external.run(), "outside limits")
 
@@ -175,6 +201,8 @@ class Manager:
         """Ends every task and meter, and writes what is queued."""
         await self._tasks.stop()
         await self.meters.stop()
+        await self.history.flush()
+        await self.evidence.flush()
         await self._adapters.store.close()
 
     def abandon(self) -> None:

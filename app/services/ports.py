@@ -14,6 +14,7 @@ import msgspec
 
 from app.domain.badge import Badge
 from app.domain.circuit import Circuit
+from app.domain.evidence import EvidenceEvent, EvidenceMonth, LimitRecord
 from app.domain.meter import MeterConfig, MeterReading
 from app.domain.outside_limit import OutsideOrder, SiteToken
 from app.domain.rules import SiteRules
@@ -161,6 +162,10 @@ class TransactionRepository(Protocol):
         """How many are recorded."""
         ...
 
+    async def get(self, transaction_id: int) -> Transaction | None:
+        """The transaction with this number, if any."""
+        ...
+
 
 class TracePoint(msgspec.Struct, frozen=True):
     """One point of a connector's history: currents per conductor (mA) and the limit then."""
@@ -183,8 +188,10 @@ class SampleRepository(Protocol):
         """Queues one sample; it is on disk within the batch period."""
         ...
 
-    async def trace(self, key: ConnectorKey, since_utc: datetime) -> Sequence[TracePoint]:
-        """Points since then, oldest first."""
+    async def trace(
+        self, key: ConnectorKey, since_utc: datetime, until_utc: datetime | None = None
+    ) -> Sequence[TracePoint]:
+        """Points since then (and not after ``until_utc``), oldest first."""
         ...
 
     async def prune(self, before_utc: datetime) -> int:
@@ -209,6 +216,46 @@ class LimitRepository(Protocol):
 
     async def load(self) -> Sequence[StoredLimit]:
         """All known limits."""
+        ...
+
+
+class LimitHistoryRepository(Protocol):
+    """The limits that each transaction was granted, with their reasons."""
+
+    async def add(self, records: Sequence[LimitRecord]) -> None:
+        """Writes all or none."""
+        ...
+
+    async def of(self, transaction_id: int) -> Sequence[LimitRecord]:
+        """Oldest first."""
+        ...
+
+    async def prune(self, before_utc: datetime) -> int:
+        """Deletes those of transactions received before; returns how many."""
+        ...
+
+
+class EvidenceRepository(Protocol):
+    """Overloads, lost meters, disobeying stations, and the account of each month."""
+
+    async def record(
+        self, events: Sequence[EvidenceEvent], months: Sequence[EvidenceMonth]
+    ) -> None:
+        """Inserts or replaces events; adds what ``months`` say to their accounts."""
+        ...
+
+    async def events(
+        self, since_utc: datetime, circuit_id: str | None = None, limit: int = 1_000
+    ) -> Sequence[EvidenceEvent]:
+        """Newest first; of one circuit, or of all."""
+        ...
+
+    async def months(self) -> Sequence[EvidenceMonth]:
+        """Oldest first."""
+        ...
+
+    async def prune(self, before_utc: datetime) -> int:
+        """Deletes older events and months; returns how many events."""
         ...
 
 
@@ -410,6 +457,16 @@ class Store(Protocol):
     @property
     def limits(self) -> LimitRepository:
         """Limits in force."""
+        ...
+
+    @property
+    def history(self) -> LimitHistoryRepository:
+        """Granted limits of sessions."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceRepository:
+        """Overloads and reactions."""
         ...
 
     @property

@@ -155,6 +155,16 @@ class SessionService:
         """How many transactions are recorded."""
         return await self._transactions.count()
 
+    async def get(self, transaction_id: int) -> Transaction | None:
+        """The transaction with this number, if any."""
+        return await self._transactions.get(transaction_id)
+
+    async def measured(self, transaction: Transaction) -> Sequence[TracePoint]:
+        """What was measured during a transaction, oldest first, as far as it is still kept."""
+        return await self._samples.trace(
+            transaction.key, transaction.started_utc, transaction.stopped_utc
+        )
+
     async def trace(self, key: ConnectorKey, hours: float) -> Sequence[TracePoint]:
         """Measurements of the last ``hours``, oldest first."""
         return await self._samples.trace(key, self._clock.utc_now() - timedelta(hours=hours))

@@ -14,6 +14,8 @@ from app.adapters.storage.database import (
     storage_error,
 )
 from app.adapters.storage.engine import InlineEngine, ThreadedEngine
+from app.adapters.storage.evidence import SqliteEvidenceRepository
+from app.adapters.storage.history import SqliteLimitHistoryRepository
 from app.adapters.storage.later_version import go_back, go_on, last_set_aside
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
@@ -48,6 +50,8 @@ class SqliteStore:
         self.transactions = SqliteTransactionRepository(engine)
         self.samples = SqliteSampleRepository(engine, buffer, self._batch_when_inline)
         self.limits = SqliteLimitRepository(engine)
+        self.history = SqliteLimitHistoryRepository(engine)
+        self.evidence = SqliteEvidenceRepository(engine)
         self.site = SqliteSiteRepository(engine)
         self.outside_limits = SqliteOutsideLimitRepository(engine)
         self.pending = SqlitePendingRepository(engine)

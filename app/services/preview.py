@@ -1,0 +1,340 @@
+"""What a change of the installation would do, before it is saved: circuits, sessions, safety.
+
+The candidate is compiled as it would be, the stateless allocator shares its room among the cars
+that charge now, and the fail-safe check says whether it would be refused. Nothing running is
+touched. What the preview cannot know (hysteresis, ramps, a limit not yet obeyed) is left out on
+both sides, so that before and after can be compared.
+"""
+
+from __future__ import annotations
+
+import enum
+from collections.abc import Collection, Iterable, Mapping
+
+import msgspec
+
+from app.domain.circuit import CircuitTree
+from app.domain.errors import UnsafeConfigurationError
+from app.domain.limits import Allocation, ReasonCode
+from app.domain.station import ConnectorKey
+from app.domain.units import NOMINAL_VOLTAGE_V, PHASES, PhaseCurrents
+from app.energy.allocator import AllocationProblem, Participant, allocate
+from app.energy.background import unmetered_background
+from app.energy.plan import BalanceSource, CircuitBalance, Plan
+from app.energy.site_model import NOTHING, ConnectorNode, SiteModel, Triple
+from app.energy.site_state import ConnectorState, SiteState
+from app.services.configuration import ConfigurationService, check
+from app.services.ports import SiteConfiguration
+from app.services.refusal import Refusal, explained, without_news_ma
+
+_LIVE = frozenset({BalanceSource.MEASURED, BalanceSource.BUILDING, BalanceSource.FROZEN})
+
+
+class Basis(enum.StrEnum):
+    """Which load beside the cars a figure counts on."""
+
+    DECLARED = "declared"
+    """The most that the installer declared for the circuit."""
+    NOW = "now"
+    """What its meter tells now."""
+    ABOVE = "above"
+    """None of its own: the meter of a circuit above sees them."""
+    FULL = "full"
+    """Nobody knows: the circuit counts as full."""
+
+
+class CircuitFigures(msgspec.Struct, frozen=True):
+    """One circuit of one configuration; mA per site phase.
+
+    ``fallbacks`` is what the stations below draw without news; ``left`` what remains for charging
+    beside the other loads counted on by ``basis``, ``left_now`` beside those measured now;
+    ``cars`` how many of the ``connectors`` below have their least current at the same time.
+    """
+
+    limit: PhaseCurrents
+    margin_ma: int
+    background: PhaseCurrents | None
+    fallbacks: PhaseCurrents
+    left: PhaseCurrents
+    basis: Basis
+    left_now: PhaseCurrents | None
+    cars: int
+    connectors: int
+    max_power_w: int | None
+    max_unbalance_ma: int | None
+
+
+class CircuitPreview(msgspec.Struct, frozen=True):
+    """A circuit before and after; ``None`` on the side where it is not there."""
+
+    circuit_id: str
+    name: str
+    before: CircuitFigures | None
+    after: CircuitFigures | None
+
+
+class SessionPreview(msgspec.Struct, frozen=True):
+    """What a running session would be granted (mA), before and after."""
+
+    key: ConnectorKey
+    name: str
+    before_ma: int
+    after_ma: int
+
+
+class Preview(msgspec.Struct, frozen=True):
+    """The whole comparison; ``refusal`` when the change would be refused."""
+
+    circuits: tuple[CircuitPreview, ...]
+    more_circuits: int
+    sessions: tuple[SessionPreview, ...]
+    refusal: Refusal | None
+
+
+SHOWN_MOST = 10
+"""Circuits shown, those that were edited first."""
+
+
+class PreviewService:
+    """Compares a candidate with the configuration in force."""
+
+    def __init__(self, configuration: ConfigurationService) -> None:
+        self._configuration = configuration
+        self._seen: tuple[SiteState, Plan] | None = None
+
+    def observe(self, state: SiteState, plan: Plan) -> None:
+        """Keeps the newest cycle: who charges, and what flows."""
+        if plan.balances:
+            self._seen = (state, plan)
+
+    def preview(self, candidate: SiteConfiguration, edited: Collection[str]) -> Preview:
+        """What ``candidate`` would change; ``edited`` names circuits that are shown in any case.
+
+        Raises ``InvalidInputError`` for a candidate that is none, whatever its worst case.
+        """
+        refusal = None
+        try:
+            after = check(candidate)
+        except UnsafeConfigurationError:
+            after = _compiled(candidate)
+            refusal = explained(candidate, after)
+        current = self._configuration.current
+        before = _compiled(current)
+        shown, more = self._circuits(before, after, edited)
+        return Preview(shown, more, self._sessions(candidate, before, after), refusal)
+
+    def _circuits(
+        self, before: SiteModel, after: SiteModel, edited: Collection[str]
+    ) -> tuple[tuple[CircuitPreview, ...], int]:
+        balances = {} if self._seen is None else _by_circuit(self._seen[1])
+        old, new = _figures(before, balances), _figures(after, balances)
+        names = {
+            circuit.circuit_id: circuit.name for circuit in (*before.circuits, *after.circuits)
+        }
+        listed = [circuit.circuit_id for circuit in after.circuits]
+        listed += [circuit_id for circuit_id in old if circuit_id not in new]
+        touched = [
+            circuit_id
+            for circuit_id in listed
+            if circuit_id in edited or old.get(circuit_id) != new.get(circuit_id)
+        ]
+        kept = set(sorted(touched, key=lambda item: item not in edited)[:SHOWN_MOST])
+        shown = tuple(
+            CircuitPreview(circuit_id, names[circuit_id], old.get(circuit_id), new.get(circuit_id))
+            for circuit_id in touched
+            if circuit_id in kept
+        )
+        return shown, len(touched) - len(shown)
+
+    def _sessions(
+        self, candidate: SiteConfiguration, before: SiteModel, after: SiteModel
+    ) -> tuple[SessionPreview, ...]:
+        if self._seen is None:
+            return ()
+        state, plan = self._seen
+        old, new = _shared(before, state, plan), _shared(after, state, plan)
+        names = {station.station_id: station for station in candidate.stations}
+        found = []
+        for key, after_ma in new.items():
+            if key not in old:
+                continue
+            station = names[key.station_id]
+            several = len(station.connectors) > 1
+            name = f"{station.name} · {key.connector_id}" if several else station.name
+            found.append(SessionPreview(key, name, old[key], after_ma))
+        return tuple(found)
+
+
+def _compiled(configuration: SiteConfiguration) -> SiteModel:
+    """The model of a configuration whose worst case may not fit."""
+    return SiteModel.compile(
+        CircuitTree(configuration.circuits),
+        configuration.stations,
+        {meter.circuit_id: meter.placement for meter in configuration.meters},
+    )
+
+
+def _by_circuit(plan: Plan) -> dict[str, CircuitBalance]:
+    return {balance.circuit_id: balance for balance in plan.balances}
+
+
+# ------------------------------------------------------------------------------- circuits
+
+
+def _figures(model: SiteModel, balances: Mapping[str, CircuitBalance]) -> dict[str, CircuitFigures]:
+    fallbacks = model.sum_up(
+        [one.triple(range(len(one.conductors)), without_news_ma(one)) for one in model.connectors]
+    )
+    rooms = [_room(model, node, balances) for node in range(len(model.circuits))]
+    found = {}
+    for node, circuit in enumerate(model.circuits):
+        left, basis, left_now = rooms[node]
+        below = [one for one in model.connectors if node in one.path]
+        found[circuit.circuit_id] = CircuitFigures(
+            limit=circuit.limit,
+            margin_ma=circuit.margin_ma,
+            background=circuit.worst_background,
+            fallbacks=PhaseCurrents.of(fallbacks[3 * node : 3 * node + 3]),
+            left=left,
+            basis=basis,
+            left_now=left_now,
+            cars=_cars(model, node, below, [room for room, _, _ in rooms]),
+            connectors=len(below),
+            max_power_w=circuit.max_power_w,
+            max_unbalance_ma=circuit.max_unbalance_ma,
+        )
+    return found
+
+
+def _room(
+    model: SiteModel, node: int, balances: Mapping[str, CircuitBalance]
+) -> tuple[PhaseCurrents, Basis, PhaseCurrents | None]:
+    """What is left on a circuit, counted on which other loads, and beside those of now."""
+    circuit = model.circuits[node]
+    balance = balances.get(circuit.circuit_id)
+    now = None
+    if balance is not None and balance.source in _LIVE and circuit.circuit_id in model.placements:
+        now = (circuit.usable - balance.background).floored()
+    if circuit.worst_background is not None:
+        return (circuit.usable - circuit.worst_background).floored(), Basis.DECLARED, now
+    if now is not None:
+        return now, Basis.NOW, now
+    counted = PhaseCurrents.of(unmetered_background(model, node))
+    basis = Basis.ABOVE if model.metered_above(node) else Basis.FULL
+    return (circuit.usable - counted).floored(), basis, None
+
+
+def _cars(
+    model: SiteModel, top: int, below: Iterable[ConnectorNode], rooms: list[PhaseCurrents]
+) -> int:
+    """How many connectors below ``top`` have their least current at once, limits above apart.
+
+    Those on one phase come first: each takes room from that phase only, so none is lost by it.
+    """
+    left: dict[int, list[int]] = {}
+    watts: dict[int, int] = {}
+    count = 0
+    for node in sorted(below, key=lambda node: (len(node.conductors), node.index)):
+        least_ma = node.min_ma if node.controllable else node.rating_ma
+        path = node.path[: node.path.index(top) + 1]
+        phases = [phase for phase in PHASES if node.triple(range(len(node.conductors)), 1)[phase]]
+        power_w = least_ma * len(phases) * NOMINAL_VOLTAGE_V // 1000
+        for at in path:
+            if at not in left:
+                is_station = model.is_station(at)
+                room = model.usable[3 * at : 3 * at + 3] if is_station else list(rooms[at])
+                left[at] = room
+                most_w = None if is_station else model.circuits[at].max_power_w
+                if most_w is not None:
+                    watts[at] = most_w - _background_w(model, at, rooms)
+        fits = all(left[at][phase] >= least_ma for at in path for phase in phases)
+        if not fits or any(watts[at] < power_w for at in path if at in watts):
+            continue
+        count += 1
+        for at in path:
+            for phase in phases:
+                left[at][phase] -= least_ma
+            if at in watts:
+                watts[at] -= power_w
+    return count
+
+
+def _background_w(model: SiteModel, node: int, rooms: list[PhaseCurrents]) -> int:
+    """Power of the other loads that a circuit's room leaves aside."""
+    beside = (model.circuits[node].usable - rooms[node]).floored()
+    return beside.total() * NOMINAL_VOLTAGE_V // 1000
+
+
+# ------------------------------------------------------------------------------- sessions
+
+
+def _shared(model: SiteModel, state: SiteState, plan: Plan) -> dict[ConnectorKey, int]:
+    """What the allocator grants the running sessions on ``model`` (mA), all at once."""
+    balances = _by_circuit(plan)
+    granted = {allocation.key: allocation for allocation in plan.allocations}
+    states = {one.key: one for one in state.connectors}
+    sessions, reserved = [], []
+    for node in model.connectors:
+        one, allocation = states.get(node.key), granted.get(node.key)
+        if one is not None and allocation is not None and _is_session(node, one, allocation):
+            sessions.append((node, one, allocation))
+            reserved.append(NOTHING)
+        else:
+            kept_ma = node.fallback_ma if allocation is None else allocation.limit_ma
+            reserved.append(node.triple(range(len(node.conductors)), kept_ma))
+    sessions.sort(
+        key=lambda item: (item[1].priority, item[2].limit_ma < item[0].min_ma, item[1].arrived_s)
+    )
+    taken = model.sum_up(reserved)
+    headroom = [usable - beside for usable, beside in zip(model.usable, taken, strict=True)]
+    for at in range(len(model.circuits)):
+        for phase, current_ma in zip(PHASES, _beside(model, at, balances), strict=True):
+            headroom[3 * at + phase] -= current_ma
+    participants = [_participant(model, *session) for session in sessions]
+    grants = allocate(AllocationProblem(headroom, participants))
+    return {
+        node.key: granted_ma
+        for (node, _, _), granted_ma in zip(sessions, grants.granted_ma, strict=True)
+    }
+
+
+def _is_session(node: ConnectorNode, one: ConnectorState, allocation: Allocation) -> bool:
+    if not one.online or one.transaction_id is None:
+        return False
+    controlled = one.controllable and node.controllable
+    return controlled and allocation.reason.code is not ReasonCode.NOT_CONTROLLABLE
+
+
+def _beside(
+    model: SiteModel, node: int, balances: Mapping[str, CircuitBalance]
+) -> PhaseCurrents | Triple:
+    """The other loads of a circuit: as planned with now where a meter tells, else as declared."""
+    balance = balances.get(model.node_names[node])
+    if (
+        balance is not None
+        and balance.source in _LIVE
+        and (model.node_names[node] in model.placements)
+    ):
+        return balance.background
+    return unmetered_background(model, node)
+
+
+def _participant(
+    model: SiteModel, node: ConnectorNode, one: ConnectorState, allocation: Allocation
+) -> Participant:
+    """A session that wants all it may have, or what it was seen to want."""
+    conductors: Iterable[int] = range(len(node.conductors))
+    if one.sample is not None and one.sample.conductors_in_use:
+        conductors = [n for n in one.sample.conductors_in_use if n < len(node.conductors)]
+    cap_ma = node.rating_ma if one.cap_ma is None else min(node.rating_ma, one.cap_ma)
+    if allocation.reason.code is ReasonCode.DEMAND:
+        cap_ma = min(cap_ma, allocation.limit_ma)
+    return Participant(
+        slots=model.slots(node.index, node.triple(conductors, 1)),
+        floor_ma=node.min_ma,
+        cap_ma=cap_ma,
+        step_ma=node.step_ma,
+        weight=one.weight,
+        held_ma=allocation.limit_ma,
+        priority=one.priority,
+    )
