@@ -9,7 +9,7 @@ both sides, so that before and after can be compared.
 from __future__ import annotations
 
 import enum
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
 import msgspec
 
@@ -107,8 +107,8 @@ class PreviewService:
         if plan.balances:
             self._seen = (state, plan)
 
-    def preview(self, candidate: SiteConfiguration, edited: Collection[str]) -> Preview:
-        """What ``candidate`` would change; ``edited`` names circuits that are shown in any case.
+    def preview(self, candidate: SiteConfiguration, edited: Sequence[str]) -> Preview:
+        """What ``candidate`` would change; ``edited`` names circuits that are shown, and first.
 
         Raises ``InvalidInputError`` for a candidate that is none, whatever its worst case.
         """
@@ -124,25 +124,23 @@ class PreviewService:
         return Preview(shown, more, self._sessions(candidate, before, after), refusal)
 
     def _circuits(
-        self, before: SiteModel, after: SiteModel, edited: Collection[str]
+        self, before: SiteModel, after: SiteModel, edited: Sequence[str]
     ) -> tuple[tuple[CircuitPreview, ...], int]:
         balances = {} if self._seen is None else _by_circuit(self._seen[1])
         old, new = _figures(before, balances), _figures(after, balances)
         names = {
             circuit.circuit_id: circuit.name for circuit in (*before.circuits, *after.circuits)
         }
-        listed = [circuit.circuit_id for circuit in after.circuits]
-        listed += [circuit_id for circuit_id in old if circuit_id not in new]
+        listed = [*edited, *new, *old]
         touched = [
             circuit_id
-            for circuit_id in listed
-            if circuit_id in edited or old.get(circuit_id) != new.get(circuit_id)
+            for circuit_id in dict.fromkeys(listed)
+            if circuit_id in names
+            and (circuit_id in edited or old.get(circuit_id) != new.get(circuit_id))
         ]
-        kept = set(sorted(touched, key=lambda item: item not in edited)[:SHOWN_MOST])
         shown = tuple(
             CircuitPreview(circuit_id, names[circuit_id], old.get(circuit_id), new.get(circuit_id))
-            for circuit_id in touched
-            if circuit_id in kept
+            for circuit_id in touched[:SHOWN_MOST]
         )
         return shown, len(touched) - len(shown)
 

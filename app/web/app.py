@@ -16,6 +16,7 @@ from app.domain.errors import BornierError
 from app.services.context import Services
 from app.web.api.health import health
 from app.web.api.limits import delete_limit, limits, put_limit
+from app.web.api.session_trace import session_trace
 from app.web.api.trace import trace
 from app.web.assets import Assets
 from app.web.http import Handler, Visit, Web, endpoint, error_page, visit_of
@@ -24,6 +25,7 @@ from app.web.pages import (
     access,
     badges,
     circuits,
+    evidence,
     help_pages,
     live,
     meters,
@@ -89,6 +91,7 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
             endpoint(web, delete_limit, public=True),
             methods=["DELETE"],
         ),
+        get("/api/sessions/{transaction_id:int}/trace", session_trace, stream=True),
         get("/live/{view:path}", live.live, stream=True),
         get("/sign-in", access.sign_in_page, public=True),
         post("/sign-in", access.sign_in, public=True),
@@ -112,6 +115,9 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/stations/{station_id:path}/reset", station.reset),
         get("/stations/{station_id:path}", station.page),
         get("/sessions", sessions.page),
+        get("/sessions/{transaction_id:int}", sessions.session_page),
+        get("/evidence", evidence.page),
+        get("/evidence.csv", evidence.csv),
         get("/badges", badges.page),
         get("/badges/add", badges.add_page),
         post("/badges/add", badges.add),
@@ -129,6 +135,9 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/settings/energy/add", circuits.add),
         get("/settings/energy/{circuit_id:path}/remove", circuits.remove_page),
         post("/settings/energy/{circuit_id:path}/remove", circuits.remove),
+        get("/settings/energy/{circuit_id:path}/attach", circuits.attach_page),
+        post("/settings/energy/{circuit_id:path}/attach", circuits.attach),
+        post("/settings/energy/{circuit_id:path}/move", circuits.move),
         get("/settings/energy/{circuit_id:path}", circuits.edit_page),
         post("/settings/energy/{circuit_id:path}", circuits.edit),
         get("/settings/sharing", sharing.page),

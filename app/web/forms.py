@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 from app.domain.errors import InvalidInputError
 from app.domain.units import amperes_to_ma
 from app.energy.failsafe import Excess
+from app.services.refusal import Refusal
 
 
 class Form:
@@ -20,6 +21,8 @@ class Form:
         self.remedy = ""
         self.excesses: Sequence[tuple[str, Excess]] = ()
         """The arithmetic of an unsafe configuration, by name of the circuit or station."""
+        self.refusal: Refusal | None = None
+        """The same line by line, with what would be accepted, where a preview was made."""
 
     def __getitem__(self, name: str) -> str:
         """As typed, empty when absent."""

@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 LOCALES = Path(__file__).parent / "locales"
 DEFAULT_LANGUAGE = "fr"
@@ -132,6 +132,16 @@ class Language:
         if minutes < 60:
             return f"{minutes}{NARROW_SPACE}min"
         return f"{minutes // 60}{NARROW_SPACE}h{NARROW_SPACE}{minutes % 60:02d}"
+
+    def seconds(self, seconds: float) -> str:
+        """A short time: ``3,2 s``, ``48 s``; minutes from two on."""
+        if seconds >= 120:
+            return self.duration(seconds)
+        return f"{self.decimal(round(seconds, 1), 1 if seconds < 10 else 0)}{NARROW_SPACE}s"
+
+    def percent(self, part: float) -> str:
+        """A part of the whole (0 to 1): ``62 %``."""
+        return format_percent(part, "#,##0%" if self.code == "en" else None, locale=self.locale)
 
     def since(self, seconds: float) -> str:
         """A coarse age in words: ``3 minutes``."""

@@ -20,6 +20,7 @@ NOTICES: Mapping[str, str] = {
     "stop-sent": N_("The station accepted the stop."),
     "reset-sent": N_("The station accepted the restart."),
     "circuit-saved": N_("Circuit saved."),
+    "circuit-moved": N_("Circuit moved."),
     "circuit-removed": N_("Circuit removed."),
     "meter-saved": N_("Meter saved."),
     "meter-removed": N_("Meter removed."),

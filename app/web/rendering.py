@@ -83,12 +83,15 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
     environment.filters.update(
         amps=language.amps,
         amperes=language.amperes,
+        amps_short=language.amps_short,
         plain_a=_plain_amperes,
         energy=language.energy,
         power=language.power,
         integer=language.integer,
         decimal=language.decimal,
         duration=language.duration,
+        seconds=language.seconds,
+        percent=language.percent,
         path=quoted,
         trans=language.text,
     )

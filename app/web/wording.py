@@ -5,14 +5,17 @@ Texts are English msgids marked by ``N_``; whoever shows them translates them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.domain.circuit import CircuitTree
+from app.domain.evidence import EventKind
 from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
+from app.services.history import Cause
 from app.services.live import DisplayState, Severity
+from app.services.preview import Basis
 from app.web.i18n import DASH, N_, Language
 
 PHASE_NAMES = ("L1", "L2", "L3")
@@ -190,6 +193,48 @@ _SOURCED = frozenset(
     {ReasonCode.CONNECTOR, ReasonCode.CIRCUIT, ReasonCode.POWER, ReasonCode.WAITING}
 )
 """Reasons that say of a limit who set it."""
+REASON_TONES: Mapping[ReasonCode, str] = {
+    ReasonCode.DEMAND: "car",
+    ReasonCode.CONNECTOR: "most",
+    ReasonCode.CIRCUIT: "share",
+    ReasonCode.POWER: "share",
+    ReasonCode.UNBALANCE: "share",
+    ReasonCode.WAITING: "pause",
+    ReasonCode.METER_LOST: "trouble",
+    ReasonCode.OFFLINE: "trouble",
+    ReasonCode.NOT_CONTROLLABLE: "trouble",
+}
+"""Colours of the bands of a session (CSS); all others are "settle"."""
+
+CAUSES: Mapping[ReasonCode, str] = {
+    ReasonCode.NO_CAR: N_("no charge was running"),
+    ReasonCode.DEMAND: N_("the car took no more"),
+    ReasonCode.CONNECTOR: N_("the most of the connector"),
+    ReasonCode.CIRCUIT: N_("limited by the circuit %(circuit)s"),
+    ReasonCode.POWER: N_("limited by the power of the circuit %(circuit)s"),
+    ReasonCode.UNBALANCE: N_("limited by the unbalance of the circuit %(circuit)s"),
+    ReasonCode.WAITING: N_("waiting for power on the circuit %(circuit)s"),
+    ReasonCode.HOLDING: N_("an increase was about to follow"),
+    ReasonCode.METER_LOST: N_("the meter of the circuit %(circuit)s was silent"),
+    ReasonCode.OFFLINE: N_("the station was not connected"),
+    ReasonCode.NOT_CONTROLLABLE: N_("the station followed no limits"),
+    ReasonCode.UNKNOWN: N_("the manager had just started"),
+}
+"""What bound a session, as a part of its time."""
+
+BASES: Mapping[Basis, str] = {
+    Basis.DECLARED: N_("beside the other loads at their most"),
+    Basis.NOW: N_("beside the other loads measured now"),
+    Basis.ABOVE: N_("the meter above sees other loads"),
+    Basis.FULL: N_("other loads unknown: counts as full"),
+}
+
+EVENTS: Mapping[EventKind, tuple[str, str]] = {
+    EventKind.OVERLOAD: (N_("Overload"), "alert"),
+    EventKind.METER_LOST: (N_("Meter late or silent"), "meter"),
+    EventKind.STATIC_BUDGET: (N_("Safe budget in force"), "hourglass"),
+    EventKind.DISOBEYING: (N_("Limit not followed"), "warn"),
+}
 
 PLACEMENTS: Mapping[MeterPlacement, tuple[str, str]] = {
     MeterPlacement.SUPPLY: (
@@ -304,6 +349,22 @@ def _fills(reason: Reason, names: Mapping[str, str]) -> dict[str, str]:
         "circuit": DASH if circuit is None else names.get(circuit, circuit),
         "phase": DASH if reason.phase is None else PHASE_NAMES[reason.phase],
     }
+
+
+def tone_of(reason: Reason) -> str:
+    """The colour of a reason in a session's chart."""
+    return REASON_TONES.get(reason.code, "settle")
+
+
+def cause_phrase(cause: Cause, language: Language, names: Mapping[str, str]) -> str:
+    """What bound a session; ``names`` gives circuits' names."""
+    fills = _fills(Reason(cause.code, cause.circuit_id), names)
+    return language.text(CAUSES[cause.code], **fills)
+
+
+def phase_list(found: Sequence[int]) -> str:
+    """``L1, L2``."""
+    return ", ".join(PHASE_NAMES[phase] for phase in found)
 
 
 def circuit_names(tree: CircuitTree) -> dict[str, str]:
