@@ -135,7 +135,7 @@ class Manager:
             lambda: self.sender.guard_refusals,
             clock,
         )
-        preview = PreviewService(self.configuration)
+        preview = PreviewService(self.configuration, self.planner.settings)
         self.control.on_cycle(preview.observe)
         self.control.on_cycle(self.history.observe)
         self.control.on_cycle(self.evidence.observe)

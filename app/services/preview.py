@@ -15,19 +15,17 @@ import msgspec
 
 from app.domain.circuit import CircuitTree
 from app.domain.errors import UnsafeConfigurationError
-from app.domain.limits import Allocation, ReasonCode
 from app.domain.station import ConnectorKey
 from app.domain.units import NOMINAL_VOLTAGE_V, PHASES, PhaseCurrents
-from app.energy.allocator import AllocationProblem, Participant, allocate
 from app.energy.background import unmetered_background
-from app.energy.plan import BalanceSource, CircuitBalance, Plan
-from app.energy.site_model import NOTHING, ConnectorNode, SiteModel, Triple
-from app.energy.site_state import ConnectorState, SiteState
+from app.energy.plan import CircuitBalance, Plan
+from app.energy.settings import EnergySettings
+from app.energy.site_model import ConnectorNode, SiteModel
+from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService, check
+from app.services.dry_run import LIVE, granted
 from app.services.ports import SiteConfiguration
 from app.services.refusal import Refusal, explained, without_news_ma
-
-_LIVE = frozenset({BalanceSource.MEASURED, BalanceSource.BUILDING, BalanceSource.FROZEN})
 
 
 class Basis(enum.StrEnum):
@@ -98,8 +96,9 @@ SHOWN_MOST = 10
 class PreviewService:
     """Compares a candidate with the configuration in force."""
 
-    def __init__(self, configuration: ConfigurationService) -> None:
+    def __init__(self, configuration: ConfigurationService, settings: EnergySettings) -> None:
         self._configuration = configuration
+        self._settings = settings
         self._seen: tuple[SiteState, Plan] | None = None
 
     def observe(self, state: SiteState, plan: Plan) -> None:
@@ -150,7 +149,8 @@ class PreviewService:
         if self._seen is None:
             return ()
         state, plan = self._seen
-        old, new = _shared(before, state, plan), _shared(after, state, plan)
+        old = granted(before, state, plan, self._settings)
+        new = granted(after, state, plan, self._settings)
         names = {station.station_id: station for station in candidate.stations}
         found = []
         for key, after_ma in new.items():
@@ -211,7 +211,7 @@ def _room(
     circuit = model.circuits[node]
     balance = balances.get(circuit.circuit_id)
     now = None
-    if balance is not None and balance.source in _LIVE and circuit.circuit_id in model.placements:
+    if balance is not None and balance.source in LIVE and circuit.circuit_id in model.placements:
         now = (circuit.usable - balance.background).floored()
     if circuit.worst_background is not None:
         return (circuit.usable - circuit.worst_background).floored(), Basis.DECLARED, now
@@ -261,78 +261,3 @@ def _background_w(model: SiteModel, node: int, rooms: list[PhaseCurrents]) -> in
     """Power of the other loads that a circuit's room leaves aside."""
     beside = (model.circuits[node].usable - rooms[node]).floored()
     return beside.total() * NOMINAL_VOLTAGE_V // 1000
-
-
-# ------------------------------------------------------------------------------- sessions
-
-
-def _shared(model: SiteModel, state: SiteState, plan: Plan) -> dict[ConnectorKey, int]:
-    """What the allocator grants the running sessions on ``model`` (mA), all at once."""
-    balances = _by_circuit(plan)
-    granted = {allocation.key: allocation for allocation in plan.allocations}
-    states = {one.key: one for one in state.connectors}
-    sessions, reserved = [], []
-    for node in model.connectors:
-        one, allocation = states.get(node.key), granted.get(node.key)
-        if one is not None and allocation is not None and _is_session(node, one, allocation):
-            sessions.append((node, one, allocation))
-            reserved.append(NOTHING)
-        else:
-            kept_ma = node.fallback_ma if allocation is None else allocation.limit_ma
-            reserved.append(node.triple(range(len(node.conductors)), kept_ma))
-    sessions.sort(
-        key=lambda item: (item[1].priority, item[2].limit_ma < item[0].min_ma, item[1].arrived_s)
-    )
-    taken = model.sum_up(reserved)
-    headroom = [usable - beside for usable, beside in zip(model.usable, taken, strict=True)]
-    for at in range(len(model.circuits)):
-        for phase, current_ma in zip(PHASES, _beside(model, at, balances), strict=True):
-            headroom[3 * at + phase] -= current_ma
-    participants = [_participant(model, *session) for session in sessions]
-    grants = allocate(AllocationProblem(headroom, participants))
-    return {
-        node.key: granted_ma
-        for (node, _, _), granted_ma in zip(sessions, grants.granted_ma, strict=True)
-    }
-
-
-def _is_session(node: ConnectorNode, one: ConnectorState, allocation: Allocation) -> bool:
-    if not one.online or one.transaction_id is None:
-        return False
-    controlled = one.controllable and node.controllable
-    return controlled and allocation.reason.code is not ReasonCode.NOT_CONTROLLABLE
-
-
-def _beside(
-    model: SiteModel, node: int, balances: Mapping[str, CircuitBalance]
-) -> PhaseCurrents | Triple:
-    """The other loads of a circuit: as planned with now where a meter tells, else as declared."""
-    balance = balances.get(model.node_names[node])
-    if (
-        balance is not None
-        and balance.source in _LIVE
-        and (model.node_names[node] in model.placements)
-    ):
-        return balance.background
-    return unmetered_background(model, node)
-
-
-def _participant(
-    model: SiteModel, node: ConnectorNode, one: ConnectorState, allocation: Allocation
-) -> Participant:
-    """A session that wants all it may have, or what it was seen to want."""
-    conductors: Iterable[int] = range(len(node.conductors))
-    if one.sample is not None and one.sample.conductors_in_use:
-        conductors = [n for n in one.sample.conductors_in_use if n < len(node.conductors)]
-    cap_ma = node.rating_ma if one.cap_ma is None else min(node.rating_ma, one.cap_ma)
-    if allocation.reason.code is ReasonCode.DEMAND:
-        cap_ma = min(cap_ma, allocation.limit_ma)
-    return Participant(
-        slots=model.slots(node.index, node.triple(conductors, 1)),
-        floor_ma=node.min_ma,
-        cap_ma=cap_ma,
-        step_ma=node.step_ma,
-        weight=one.weight,
-        held_ma=allocation.limit_ma,
-        priority=one.priority,
-    )

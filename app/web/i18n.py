@@ -126,6 +126,12 @@ class Language:
             return local.strftime("%H:%M")
         return format_datetime(local, "d MMM HH:mm", locale=self.locale)
 
+    def moment_s(self, at: datetime, now: datetime, zone: ZoneInfo) -> str:
+        """``moment``, with seconds when it was today."""
+        if at.astimezone(zone).date() == now.astimezone(zone).date():
+            return self.time_s(at, zone)
+        return self.moment(at, now, zone)
+
     def duration(self, seconds: float) -> str:
         """Hours and minutes: ``2 h 05``, ``12 min``."""
         minutes = max(0, int(seconds // 60))

@@ -15,7 +15,7 @@ export function colours(names) {
 }
 
 // A chart of L1, L2, L3 and the limit (columns in amperes) in `holder`, worded by `figure`'s data.
-export function draw(figure, holder, data, { range, hooks }) {
+export function draw(figure, holder, data, { range, hooks, clock = "{HH}:{mm}" }) {
   const { limit, time, max, language, zone } = figure.dataset;
   const [l1, l2, l3, limitColour, text, line] = colours(["l1", "l2", "l3", "limit", "muted", "line"]);
   const amps = new Intl.NumberFormat(language, { maximumFractionDigits: 1 });
@@ -42,7 +42,7 @@ export function draw(figure, holder, data, { range, hooks }) {
         y: { range: (_, low, high) => [0, Math.max(Number(max), high ?? 0) * 1.05] },
       },
       axes: [
-        { ...axis, values: "{HH}:{mm}", space: 60 },
+        { ...axis, values: clock, space: 12 * clock.length },
         { ...axis, size: 46, values: (_, values) => values.map((value) => `${amps.format(value)} A`) },
       ],
       series: [

@@ -4,6 +4,7 @@
 import { colours, draw, follow, say, sized } from "./chart.js";
 
 const PERIOD_MS = 10000;
+const DAY_S = 86400;
 const TONES = ["share", "car", "pause", "most", "settle", "trouble"];
 
 const live = document.getElementById("session-live");
@@ -27,6 +28,11 @@ function paint(chart) {
   ctx.restore();
 }
 
+function clockOf(seconds) {
+  if (seconds < 600) return "{HH}:{mm}:{ss}";
+  return seconds < DAY_S ? "{HH}:{mm}" : "{DD}/{MM} {HH}:{mm}";
+}
+
 function show() {
   plot?.destroy();
   plot = null;
@@ -39,6 +45,7 @@ function show() {
   const whole = [data[0][0], Math.max(data[0].at(-1), data[0][0] + 60)];
   plot = draw(figure(), holder(), data, {
     range: () => whole,
+    clock: clockOf(whole[1] - whole[0]),
     hooks: {
       init: [(chart) => { chart.tints = tints; }],
       drawClear: [paint],
