@@ -126,7 +126,7 @@ class PreviewService:
         self, before: SiteModel, after: SiteModel, edited: Sequence[str]
     ) -> tuple[tuple[CircuitPreview, ...], int]:
         balances = {} if self._seen is None else _by_circuit(self._seen[1])
-        old, new = _figures(before, balances), _figures(after, balances)
+        old, new = circuit_figures(before, balances), circuit_figures(after, balances)
         names = {
             circuit.circuit_id: circuit.name for circuit in (*before.circuits, *after.circuits)
         }
@@ -179,7 +179,10 @@ def _by_circuit(plan: Plan) -> dict[str, CircuitBalance]:
 # ------------------------------------------------------------------------------- circuits
 
 
-def _figures(model: SiteModel, balances: Mapping[str, CircuitBalance]) -> dict[str, CircuitFigures]:
+def circuit_figures(
+    model: SiteModel, balances: Mapping[str, CircuitBalance]
+) -> dict[str, CircuitFigures]:
+    """The figures of every circuit of ``model``, with the newest cycle's ``balances``."""
     fallbacks = model.sum_up(
         [one.triple(range(len(one.conductors)), without_news_ma(one)) for one in model.connectors]
     )

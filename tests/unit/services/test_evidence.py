@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import timedelta
 from pathlib import Path
@@ -258,11 +257,8 @@ async def test_months_are_those_of_the_site(site: MemoryManager) -> None:
 async def test_an_event_is_on_disk_at_once_and_its_end_unknown_after_a_cut(
     site: MemoryManager, tmp_path: Path
 ) -> None:
-    task = asyncio.ensure_future(site.manager.evidence.run())
-    await settle()
     await site.cycle(2, readings=(60, 40, 40))
     await settle()
-    task.cancel()
     other = open_store(tmp_path / "bornier.sqlite3", inline=True)
     (event,) = await other.evidence.events(site.clock.utc_now() - timedelta(hours=1))
     await other.close()
