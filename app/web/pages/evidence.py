@@ -144,7 +144,7 @@ def _subject(visit: Visit, event: EvidenceEvent, names: dict[str, str]) -> str:
 
 def _plain(text: str) -> str:
     """No spreadsheet takes it for a formula."""
-    return f"'{text}" if text[:1] in "=+-@" else text
+    return f"'{text}" if text.startswith(("=", "+", "-", "@")) else text
 
 
 def _months(
