@@ -6,16 +6,11 @@ disk when it begins and again when it is over; the account of the month follows 
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
-import logging
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
-from zoneinfo import ZoneInfo
 
 import msgspec
 
-from app.domain.errors import StorageError
 from app.domain.evidence import EventKind, EvidenceEvent, EvidenceMonth
 from app.domain.meter import Quality
 from app.domain.station import ConnectorKey
@@ -24,10 +19,9 @@ from app.energy.plan import BalanceSource, Plan
 from app.energy.planner import Planner
 from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService
+from app.services.evidence_log import EvidenceLog
 from app.services.ports import Clock, EvidenceRepository
 from app.services.registry import Registry
-
-log = logging.getLogger(__name__)
 
 SEVERE_PERMILLE = 1_050
 """Above 105 % of the limit an overload is severe."""
@@ -38,17 +32,11 @@ UNDER_S = 3.0
 SILENT_S = 30.0
 """An overload whose meter has shown nothing for this long ends with its last reading."""
 
-ACCOUNT_PERIOD_S = 300.0
-"""How often the account of the month is written when nothing happens."""
-
 CYCLE_LONGEST_S = 5.0
 """A longer time between two cycles was not observed."""
 
 EVENTS_PER_DAY = 100
 """Further events of a day are only counted: a trembling meter must not fill the disk."""
-
-WAITING_MOST = 1_000
-"""Events kept while the disk cannot follow; then the oldest are given up."""
 
 _Key = tuple[EventKind, str, int | None]
 
@@ -86,7 +74,7 @@ class EvidenceService:
         guard_refusals: Callable[[], int],
         clock: Clock,
     ) -> None:
-        self._repository = repository
+        self._log = EvidenceLog(repository, lambda: configuration.current.timezone, clock)
         self._configuration = configuration
         self._registry = registry
         self._planner = planner
@@ -100,10 +88,6 @@ class EvidenceService:
         self._refusals = 0
         self._day = ""
         self._recorded_today = 0
-        self._events: list[EvidenceEvent] = []
-        self._months: dict[str, EvidenceMonth] = {}
-        self._wake = asyncio.Event()
-        self._writing = asyncio.Lock()
 
     # ------------------------------------------------------------- the cycle
 
@@ -119,7 +103,7 @@ class EvidenceService:
         elapsed_s = min(max(0.0, elapsed_s), CYCLE_LONGEST_S)
         kinds = {kind for kind, _, _ in self._open}
         refusals = self._guard_refusals()
-        self._account(
+        self._log.account(
             observed_s=elapsed_s,
             meter_lost_s=elapsed_s if EventKind.METER_LOST in kinds else 0.0,
             static_s=elapsed_s if EventKind.STATIC_BUDGET in kinds else 0.0,
@@ -158,7 +142,7 @@ class EvidenceService:
             lasting = self._begin(
                 key, circuit_id, at_s, phase=phase, limit_ma=limit_ma, peak_ma=current_ma
             )
-            self._account(overloads=1)
+            self._log.account(overloads=1)
         lasting.shown_s = at_s
         if lasting.severe_since_s is not None:
             spent_s = at_s - lasting.severe_since_s
@@ -171,7 +155,7 @@ class EvidenceService:
                 lasting.severe_since_s = at_s
                 if not lasting.is_severe:
                     lasting.is_severe = True
-                    self._account(severe=1)
+                    self._log.account(severe=1)
         elif lasting.under_s is None:
             lasting.under_s = at_s
         elif at_s - lasting.under_s >= UNDER_S:
@@ -224,7 +208,7 @@ class EvidenceService:
             circuit_id = station.station.circuit_id
             key: _Key = (EventKind.DISOBEYING, subject, None)
             if not live.obeys and key not in self._open:
-                self._account(disobeying=1)
+                self._log.account(disobeying=1)
             self._condition(EventKind.DISOBEYING, subject, circuit_id, not live.obeys, now_s)
             sample = live.energy_sample()
             if key in self._open and sample is not None:
@@ -273,57 +257,26 @@ class EvidenceService:
         lasting = self._open[key] = _Open(event, at_s, recorded=recorded)
         if recorded:
             self._recorded_today += 1
-            self._keep(event)
+            self._log.keep(event)
         else:
-            self._account(unrecorded=1)
+            self._log.account(unrecorded=1)
         return lasting
 
     def _end(self, key: _Key, at_s: float) -> None:
         lasting = self._open.pop(key)
         lasting.change(ended_utc=lasting.ended_utc(at_s))
         if key[0] is EventKind.OVERLOAD:
-            self._account(longest_s=lasting.event.duration_s or 0.0)
+            self._log.account(longest_s=lasting.event.duration_s or 0.0)
         if lasting.recorded:
-            self._keep(lasting.event)
-
-    def _keep(self, event: EvidenceEvent) -> None:
-        self._events = [*self._events, event][-WAITING_MOST:]
-        self._wake.set()
-
-    def _account(self, *, longest_s: float = 0.0, **more: float) -> None:
-        """Adds to the account of the present month."""
-        now_utc = self._clock.utc_now()
-        month = f"{now_utc.astimezone(ZoneInfo(self._configuration.current.timezone)):%Y-%m}"
-        account = self._months.get(month) or EvidenceMonth(month, now_utc)
-        fields = {name: getattr(account, name) + value for name, value in more.items()}
-        fields["longest_s"] = max(account.longest_s, longest_s)
-        self._months[month] = msgspec.structs.replace(account, **fields)
-
-    # ------------------------------------------------------------- the disk
+            self._log.keep(lasting.event)
 
     async def run(self) -> None:
         """Writes events at once and accounts now and then, until cancelled."""
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._wake.wait(), ACCOUNT_PERIOD_S)
-            self._wake.clear()
-            await self.flush()
+        await self._log.run()
 
     async def flush(self) -> None:
         """Writes what waits; on failure it waits for the next time."""
-        async with self._writing:
-            events, self._events = self._events, []
-            months, self._months = self._months, {}
-            if not events and not months:
-                return
-            try:
-                await self._repository.record(events, list(months.values()))
-            except StorageError as error:
-                log.warning("evidence was not written: %s", error)
-                self._events = [*events, *self._events][-WAITING_MOST:]
-                later, self._months = self._months, months
-                for month, account in later.items():
-                    self._months[month] = _sum(self._months.get(month), account)
+        await self._log.flush()
 
     # ------------------------------------------------------------- the page
 
@@ -331,11 +284,10 @@ class EvidenceService:
         self, since_utc: datetime, circuit_id: str | None = None, limit: int = 1_000
     ) -> Sequence[EvidenceEvent]:
         """Newest first, those that last as they are now."""
-        await self.flush()
         lasting = {_identity(one.event): one.event for one in self._open.values()}
         return [
             lasting.get(_identity(event), event)
-            for event in await self._repository.events(since_utc, circuit_id, limit)
+            for event in await self._log.events(since_utc, circuit_id, limit)
         ]
 
     def lasts(self, event: EvidenceEvent) -> bool:
@@ -344,8 +296,7 @@ class EvidenceService:
 
     async def months(self) -> Sequence[EvidenceMonth]:
         """The accounts, oldest first."""
-        await self.flush()
-        return await self._repository.months()
+        return await self._log.months()
 
 
 _OF_METERS = frozenset({EventKind.METER_LOST, EventKind.STATIC_BUDGET})
@@ -353,16 +304,3 @@ _OF_METERS = frozenset({EventKind.METER_LOST, EventKind.STATIC_BUDGET})
 
 def _identity(event: EvidenceEvent) -> tuple[object, ...]:
     return (event.began_utc, event.kind, event.subject, event.phase)
-
-
-def _sum(first: EvidenceMonth | None, second: EvidenceMonth) -> EvidenceMonth:
-    """Two accounts of one month together."""
-    if first is None:
-        return second
-    fields = {
-        name: getattr(first, name) + getattr(second, name)
-        for name in EvidenceMonth.__struct_fields__
-        if name not in ("month", "since_utc", "longest_s")
-    }
-    fields["longest_s"] = max(first.longest_s, second.longest_s)
-    return msgspec.structs.replace(first, **fields)

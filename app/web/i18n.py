@@ -140,7 +140,9 @@ class Language:
         return f"{minutes // 60}{NARROW_SPACE}h{NARROW_SPACE}{minutes % 60:02d}"
 
     def seconds(self, seconds: float) -> str:
-        """A short time: ``3,2 s``, ``48 s``; minutes from two on."""
+        """A short time: ``280 ms``, ``3,2 s``, ``48 s``; minutes from two on."""
+        if seconds < 1:
+            return f"{round(seconds * 1000)}{NARROW_SPACE}ms"
         if seconds >= 120:
             return self.duration(seconds)
         return f"{self.decimal(round(seconds, 1), 1 if seconds < 10 else 0)}{NARROW_SPACE}s"

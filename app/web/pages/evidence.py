@@ -88,8 +88,8 @@ async def csv(visit: Visit) -> Response:
     writer = csv_format.writer(out, delimiter=";", lineterminator="\r\n")
     writer.writerow([text(column) for column in COLUMNS])
 
-    def number(value: float | None) -> str:
-        written = "" if value is None else f"{value:.1f}"
+    def number(value: float | None, digits: int = 1) -> str:
+        written = "" if value is None else f"{value:.{digits}f}"
         return written.replace(".", ",") if language.code == "fr" else written
 
     def instant(at: datetime | None) -> str:
@@ -108,7 +108,7 @@ async def csv(visit: Visit) -> Response:
                 number(None if event.limit_ma is None else event.limit_ma / 1000),
                 number(None if event.peak_ma is None else event.peak_ma / 1000),
                 number(event.severe_s),
-                number(event.reaction_s),
+                number(event.reaction_s, 3),
             ]
         )
     encoding = "utf-8-sig" if visit.request.query_params.get("bom") == "1" else "utf-8"

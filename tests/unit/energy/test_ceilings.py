@@ -150,6 +150,15 @@ def test_a_decrease_frees_nothing_until_it_has_settled() -> None:
     assert made.ceiling(A, 29.0) == 6_000
 
 
+def test_the_instant_of_an_acceptance_is_known() -> None:
+    made = ledger()
+    see(made, 0.0)
+    number = made.sent(A, 16_000, 1.0, 600.0)
+    assert made.confirmed_s(A) == 0.0
+    made.accepted(A, number, 1.25)
+    assert made.confirmed_s(A) == 1.25
+
+
 def test_measured_compliance_settles_earlier() -> None:
     made = ledger()
     see(made, 1.0)

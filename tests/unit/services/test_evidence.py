@@ -276,7 +276,7 @@ async def test_what_the_disk_refused_is_written_later(
     async def refused(events: Sequence[EvidenceEvent], months: Sequence[EvidenceMonth]) -> None:
         if events or months:
             # What happens in the meantime must not be lost either.
-            site.manager.evidence._account(overloads=10)
+            site.manager.evidence._log.account(overloads=10)
         raise StorageError("storage-full")
 
     with monkeypatch.context() as patch:

@@ -49,7 +49,7 @@ async def newcomer(bare: Showroom) -> AsyncIterator[Visitor]:
 async def test_nothing_has_happened_and_since_when_is_told(
     newcomer: Visitor, bare: Showroom
 ) -> None:
-    bare.manager.evidence._account(observed_s=30.0)
+    bare.manager.evidence._log.account(observed_s=30.0)
     page = await newcomer.get("/evidence")
     assert "Rien à signaler depuis le" in page.one("p", class_="notice").text
     assert page.all(id="circuit") == []
@@ -132,7 +132,7 @@ async def test_the_table_for_a_spreadsheet(owner: Visitor, room: Showroom) -> No
     rows = [line.split(";") for line in answer.text.split("\r\n")]
     assert rows[0][:4] == ["Événement", "Départ", "Lieu", "Phase"]
     assert rows[1][:4] == ["Surcharge", "Parvis visiteurs", "Parvis visiteurs", "L3"]
-    assert rows[1][6:] == ["2,5", "63,0", "64,5", "0,0", "0,3"]
+    assert rows[1][6:] == ["2,5", "63,0", "64,5", "0,0", "0,300"]
     assert rows[2][2:4] == ["GONE/2", ""]
     assert rows[2][5:8] == ["", "", ""]
     assert len(rows) == 4

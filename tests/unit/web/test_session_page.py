@@ -42,8 +42,10 @@ def limits(session: Transaction) -> list[LimitRecord]:
     share, wait = Reason(ReasonCode.CIRCUIT, "aa", 1), Reason(ReasonCode.WAITING, "aa", 2)
     steps = ((0, 16_000, share), (1_800, 0, wait), (2_700, 13_000, Reason(ReasonCode.DEMAND)))
     return [
-        LimitRecord(session.transaction_id, session.started_utc + timedelta(seconds=at), *rest)
-        for at, *rest in steps
+        LimitRecord(
+            session.transaction_id, session.started_utc + timedelta(seconds=at), limit_ma, reason
+        )
+        for at, limit_ma, reason in steps
     ]
 
 
