@@ -13,9 +13,9 @@ from app.domain.evidence import EventKind
 from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
+from app.services.circuit_figures import Basis
 from app.services.history import Cause
 from app.services.live import DisplayState, Severity
-from app.services.preview import Basis
 from app.web.i18n import DASH, N_, Language
 
 PHASE_NAMES = ("L1", "L2", "L3")

@@ -52,7 +52,7 @@ async def edit_page(visit: Visit) -> Response:
     """The form with the circuit's values."""
     circuit = _circuit(visit)
     form = Form(_values(circuit))
-    return _form(visit, form, circuit, shown=_preview(visit, form, circuit))
+    return _form(visit, form, circuit, shown=await _preview(visit, form, circuit))
 
 
 async def edit(visit: Visit) -> Response:
@@ -75,14 +75,14 @@ async def attach_page(visit: Visit) -> Response:
     if circuit.parent_id is None:
         raise InvalidInputError("circuit-root-stays", circuit=circuit.name)
     form = Form({"parent": circuit.parent_id})
-    return _attach_form(visit, form, circuit, _attach_preview(visit, form, circuit))
+    return _attach_form(visit, form, circuit, await _attach_preview(visit, form, circuit))
 
 
 async def attach(visit: Visit) -> Response:
     """Lets another circuit feed this one, or shows what that would change."""
     circuit = _circuit(visit)
     form = await visit.form()
-    what = _attach_preview(visit, form, circuit)
+    what = await _attach_preview(visit, form, circuit)
     if previews.is_part(form):
         return previews.part(visit, what)
     if previews.is_preview(form):
@@ -127,20 +127,20 @@ PLACES = {"limit": "limit-1", "background": "background-1"}
 async def _preview_or_save(visit: Visit, before: Circuit | None) -> Response:
     form = await visit.form()
     if previews.is_part(form):
-        return previews.part(visit, _preview(visit, form, before))
+        return previews.part(visit, await _preview(visit, form, before))
     if previews.is_preview(form):
-        return _form(visit, form, before, shown=_preview(visit, form, before))
+        return _form(visit, form, before, shown=await _preview(visit, form, before))
     try:
         circuit = _read(visit, form, before)
         await visit.services.circuits.save_circuit(circuit, visit.actor, new=before is None)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        what = _preview(visit, form, before)
+        what = await _preview(visit, form, before)
         status = previews.refuse(visit, form, error, what, PLACES)
         return _form(visit, form, before, status, shown=what)
     return visit.redirect("/settings/energy", "circuit-saved")
 
 
-def _preview(visit: Visit, form: Form, before: Circuit | None) -> Shown:
+async def _preview(visit: Visit, form: Form, before: Circuit | None) -> Shown:
     if not form["name"].strip():
         form = Form({**form.values, "name": previews.DRAFT_NAME})
     try:
@@ -149,13 +149,13 @@ def _preview(visit: Visit, form: Form, before: Circuit | None) -> Shown:
         return Shown(None, visit.say(error))
     edited = previews.path(visit, circuit.parent_id, before.parent_id if before else None)
     candidate = previews.with_circuit(visit, circuit)
-    return previews.shown(visit, candidate, [circuit.circuit_id, *edited])
+    return await previews.shown(visit, candidate, [circuit.circuit_id, *edited])
 
 
-def _attach_preview(visit: Visit, form: Form, circuit: Circuit) -> Shown:
+async def _attach_preview(visit: Visit, form: Form, circuit: Circuit) -> Shown:
     moved = msgspec.structs.replace(circuit, parent_id=form["parent"])
     edited = previews.path(visit, circuit.circuit_id, form["parent"])
-    return previews.shown(visit, previews.with_circuit(visit, moved), edited)
+    return await previews.shown(visit, previews.with_circuit(visit, moved), edited)
 
 
 def _parents(visit: Visit, circuit: Circuit | None) -> list[Circuit]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
@@ -40,10 +41,11 @@ def is_part(form: Form) -> bool:
     return form["part"] == PREVIEW
 
 
-def shown(visit: Visit, candidate: SiteConfiguration, edited: Sequence[str]) -> Shown:
+async def shown(visit: Visit, candidate: SiteConfiguration, edited: Sequence[str]) -> Shown:
     """The preview of ``candidate``; what is missing, when it is no configuration yet."""
     try:
-        return Shown(visit.services.preview.preview(candidate, edited))
+        # On a full site it would hold up the control cycle.
+        return Shown(await asyncio.to_thread(visit.services.preview.preview, candidate, edited))
     except InvalidInputError as error:
         return Shown(None, visit.say(error))
 

@@ -86,14 +86,14 @@ async def add(visit: Visit) -> Response:
     """Adopts a station before it has ever called, or shows what it would change."""
     form = await visit.form()
     if previews.is_part(form):
-        return previews.part(visit, _preview(visit, form, None))
+        return previews.part(visit, await _preview(visit, form, None))
     if previews.is_preview(form):
-        return _form(visit, form, None, shown=_preview(visit, form, None))
+        return _form(visit, form, None, shown=await _preview(visit, form, None))
     try:
         station = _read(form, None)
         await visit.services.stations.add(station, visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        what = _preview(visit, form, None)
+        what = await _preview(visit, form, None)
         status = previews.refuse(visit, form, error, what, {"connectors": "count"})
         return _form(visit, form, None, status, shown=what)
     return visit.redirect(f"/stations/{quoted(station.station_id)}", "station-saved")
@@ -103,7 +103,7 @@ async def edit_page(visit: Visit) -> Response:
     """The form with the station's values."""
     station = station_of(visit)
     form = Form(_values(station))
-    return _form(visit, form, station, shown=_preview(visit, form, station))
+    return _form(visit, form, station, shown=await _preview(visit, form, station))
 
 
 async def edit(visit: Visit) -> Response:
@@ -111,14 +111,14 @@ async def edit(visit: Visit) -> Response:
     before = station_of(visit)
     form = await visit.form()
     if previews.is_part(form):
-        return previews.part(visit, _preview(visit, form, before))
+        return previews.part(visit, await _preview(visit, form, before))
     if previews.is_preview(form):
-        return _form(visit, form, before, shown=_preview(visit, form, before))
+        return _form(visit, form, before, shown=await _preview(visit, form, before))
     try:
         await visit.services.stations.edit(_read(form, before), visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
         first = f"-{before.connectors[0].connector_id}"
-        what = _preview(visit, form, before)
+        what = await _preview(visit, form, before)
         status = previews.refuse(visit, form, error, what, {"connectors": f"phases{first}"})
         return _form(visit, form, before, status, shown=what)
     return visit.redirect(f"/stations/{quoted(before.station_id)}", "station-saved")
@@ -140,7 +140,7 @@ async def remove(visit: Visit) -> Response:
     return visit.redirect("/stations", "station-removed")
 
 
-def _preview(visit: Visit, form: Form, before: ChargingStation | None) -> Shown:
+async def _preview(visit: Visit, form: Form, before: ChargingStation | None) -> Shown:
     if before is None and not form["station_id"].strip():
         form = Form({**form.values, "station_id": previews.DRAFT_NAME})
     try:
@@ -151,7 +151,7 @@ def _preview(visit: Visit, form: Form, before: ChargingStation | None) -> Shown:
     if before is None and station.station_id in known:
         return Shown(None, visit.say(InvalidInputError("station-exists")))
     edited = previews.path(visit, station.circuit_id, before.circuit_id if before else None)
-    return previews.shown(visit, previews.with_station(visit, station), edited)
+    return await previews.shown(visit, previews.with_station(visit, station), edited)
 
 
 def _form(

@@ -11,13 +11,13 @@ import pytest
 
 from app.domain.circuit import Circuit
 from app.domain.errors import InvalidInputError
-from app.domain.meter import MeterPlacement
 from app.domain.station import ChargingStation, Connector
 from app.domain.units import PhaseCurrents, Rotation
 from app.energy.settings import EnergySettings
+from app.services.circuit_figures import Basis, CircuitFigures, FigureTable
 from app.services.dry_run import granted
 from app.services.ports import SiteConfiguration
-from app.services.preview import Basis, CircuitFigures, PreviewService, circuit_figures
+from app.services.preview import PreviewService
 from tests.support.energy_site import Desk, amps, circuit, key, model_of, station
 from tests.support.scripted import MemoryManager
 from tests.unit.services.test_intake import SITE, charging
@@ -141,16 +141,15 @@ async def test_of_many_circuits_some_are_counted_only(site: MemoryManager) -> No
 # ------------------------------------------------------------------------------- figures
 
 
-def figures(
-    circuits: Sequence[Circuit],
-    stations: Sequence[ChargingStation],
-    meters: dict[str, MeterPlacement] | None = None,
-) -> dict[str, CircuitFigures]:
-    return circuit_figures(model_of(circuits, stations, {} if meters is None else meters), {})
+def figures(circuits: Sequence[Circuit], stations: Sequence[ChargingStation]) -> CircuitFigures:
+    """Those of the supply, without a meter."""
+    found = FigureTable(model_of(circuits, stations, {}), {}).of("supply")
+    assert found is not None
+    return found
 
 
 def test_a_circuit_of_which_nothing_is_known_counts_as_full() -> None:
-    found = figures([circuit(limit=100)], [station("S0")])["supply"]
+    found = figures([circuit(limit=100)], [station("S0")])
     assert found.basis is Basis.FULL
     assert found.left == amps(0)
     assert found.cars == 0
@@ -162,27 +161,27 @@ def test_cars_on_one_phase_fit_beside_each_other() -> None:
         for name, rotation in (("a", Rotation.RST), ("b", Rotation.STR), ("c", Rotation.TRS))
     ]
     found = figures([circuit(limit=12, worst=0)], [station("three"), *stations, station("more")])
-    assert (found["supply"].cars, found["supply"].connectors) == (4, 5)
+    assert (found.cars, found.connectors) == (4, 5)
 
 
 def test_a_shared_station_bounds_its_own_cars() -> None:
     found = figures(
         [circuit(limit=100, worst=0)], [station("S0", outlets=3, station_max=13, rating=13)]
     )
-    assert (found["supply"].cars, found["supply"].connectors) == (2, 3)
+    assert (found.cars, found.connectors) == (2, 3)
 
 
 def test_a_socket_needs_its_whole_rating() -> None:
     found = figures(
         [circuit(limit=20, worst=0)], [station("plug", rating=16, controllable=False), station("S")]
     )
-    assert found["supply"].cars == 1
+    assert found.cars == 1
 
 
 def test_a_connector_between_two_lines_takes_room_on_both() -> None:
     between = ChargingStation("S", "S", "supply", (Connector(1, phases=1, line_to_line=True),))
     found = figures([circuit(limit=10, worst=0)], [between, station("one", phases=1)])
-    assert found["supply"].cars == 1
+    assert found.cars == 1
 
 
 # ------------------------------------------------------------------------------- sessions
