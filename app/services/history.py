@@ -16,7 +16,7 @@ import msgspec
 
 from app.domain.errors import StorageError
 from app.domain.evidence import LimitRecord
-from app.domain.limits import Allocation, Reason, ReasonCode
+from app.domain.limits import Allocation, LimitSource, Reason, ReasonCode
 from app.domain.station import ConnectorKey
 from app.energy.plan import Plan
 from app.energy.site_state import SiteState
@@ -135,6 +135,7 @@ class Cause(NamedTuple):
 
     code: ReasonCode
     circuit_id: str | None
+    source: LimitSource = LimitSource.INSTALLATION
 
 
 class Share(NamedTuple):
@@ -162,7 +163,7 @@ def shares(times: Sequence[Span]) -> list[Share]:
     """Which cause bound the session for how long, the longest first."""
     sums: dict[Cause, float] = {}
     for span in times:
-        cause = Cause(span.reason.code, span.reason.circuit_id)
+        cause = Cause(span.reason.code, span.reason.circuit_id, span.reason.source)
         sums[cause] = sums.get(cause, 0.0) + span.duration_s
     whole = sum(sums.values())
     if whole <= 0:

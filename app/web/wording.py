@@ -222,6 +222,15 @@ CAUSES: Mapping[ReasonCode, str] = {
 }
 """What bound a session, as a part of its time."""
 
+CAUSE_SOURCES: Mapping[LimitSource, str] = {
+    LimitSource.SCHEDULE: N_("the limit of the hour on the circuit %(circuit)s"),
+    LimitSource.EXTERNAL: N_("a limit from outside on the circuit %(circuit)s"),
+    LimitSource.TARIFF: N_("held back in tariff hours"),
+    LimitSource.SOLAR: N_("following the sun"),
+    LimitSource.OPERATOR: N_("limited by the external operator"),
+}
+"""The same where somebody else than the installer set the limit."""
+
 BASES: Mapping[Basis, str] = {
     Basis.DECLARED: N_("beside the other loads at their most"),
     Basis.NOW: N_("beside the other loads measured now"),
@@ -359,7 +368,10 @@ def tone_of(reason: Reason) -> str:
 def cause_phrase(cause: Cause, language: Language, names: Mapping[str, str]) -> str:
     """What bound a session; ``names`` gives circuits' names."""
     fills = _fills(Reason(cause.code, cause.circuit_id), names)
-    return language.text(CAUSES[cause.code], **fills)
+    phrase = CAUSES[cause.code]
+    if cause.code in _SOURCED:
+        phrase = CAUSE_SOURCES.get(cause.source, phrase)
+    return language.text(phrase, **fills)
 
 
 def phase_list(found: Sequence[int]) -> str:

@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from app.domain.circuit import Circuit, CircuitTree
+from app.domain.evidence import EventKind
 from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
 from app.domain.units import PhaseCurrents
+from app.services.circuit_figures import Basis
+from app.services.history import Cause
 from app.services.live import DisplayState, Severity
 from app.web import wording
 from app.web.i18n import languages
@@ -27,6 +30,8 @@ FRENCH = languages()["fr"]
         (wording.REASONS, ReasonCode),
         (wording.PLACEMENTS, MeterPlacement),
         (wording.SEVERITIES, Severity),
+        (wording.BASES, Basis),
+        (wording.EVENTS, EventKind),
     ],
 )
 def test_no_value_is_without_words(table: Mapping[Any, Any], values: Iterable[Any]) -> None:
@@ -102,3 +107,23 @@ def test_a_phase_is_normal_tight_full_or_over(total: int, tone: str) -> None:
 def test_circuits_are_named() -> None:
     tree = CircuitTree([Circuit("supply", "Arrivée", None, PhaseCurrents.uniform(63_000))])
     assert wording.circuit_names(tree) == {"supply": "Arrivée"}
+
+
+def test_every_cause_has_its_phrase_and_sources_have_their_own() -> None:
+    names = {"aa": "Allée A"}
+    assert set(wording.CAUSES) == set(ReasonCode)
+    assert set(wording.CAUSE_SOURCES) == set(LimitSource) - {LimitSource.INSTALLATION}
+    share = Cause(ReasonCode.CIRCUIT, "aa")
+    assert wording.cause_phrase(share, FRENCH, names) == "limité par le départ Allée A"
+    hour = Cause(ReasonCode.CIRCUIT, "aa", LimitSource.SCHEDULE)
+    assert wording.cause_phrase(hour, FRENCH, names) == "la limite de l’heure sur le départ Allée A"
+    asleep = Cause(ReasonCode.DEMAND, None, LimitSource.SCHEDULE)
+    assert wording.cause_phrase(asleep, FRENCH, names) == "la voiture n’en prenait pas plus"
+    assert {wording.tone_of(Reason(code)) for code in ReasonCode} == {
+        "car",
+        "most",
+        "share",
+        "pause",
+        "settle",
+        "trouble",
+    }
