@@ -149,7 +149,7 @@ class DrawEstimator:
         likely = held if awaited or memory.pending else low
         tight = held
         if measured_s >= ceilings.raised_s(node.key) + settings.follow_s:
-            high = _on_site(node, tuple(latest.high), settings.comply_tolerance_ma)
+            high = _on_site(node, tuple(latest.high), settings.tight_margin_ma)
             tight = _most(low, _least(held, high))
         return Draw(ceiling, held, low, likely, tight)
 

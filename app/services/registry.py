@@ -18,7 +18,7 @@ from app.domain.station import (
 )
 from app.domain.transaction import Sample, Transaction
 from app.energy.mean_power import MeanPower
-from app.energy.site_state import ConnectorSample
+from app.energy.site_state import ConnectorSample, shows_fractions
 from app.ocpp16.samples import IntervalRegister
 from app.ocpp16.smart_charging import ProfileForm
 from app.services.ports import StationLink
@@ -45,6 +45,7 @@ class ConnectorLive:
 
     __slots__ = (
         "_energy_sample",
+        "_fractions",
         "_mean_power",
         "arrived_s",
         "authorized",
@@ -71,6 +72,7 @@ class ConnectorLive:
         self.obeys = True
         self.register = IntervalRegister()
         self._mean_power = MeanPower()
+        self._fractions = False
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
         """A transaction runs from now on."""
@@ -92,7 +94,10 @@ class ConnectorLive:
         """A live measurement."""
         self.sample = sample
         connector = self.connector
-        seen = ConnectorSample.of(sample, connector.phases, self._mean_power.add(sample))
+        self._fractions = self._fractions or shows_fractions(sample)
+        seen = ConnectorSample.of(
+            sample, connector.phases, self._mean_power.add(sample), exact=self._fractions
+        )
         if seen is not None and connector.line_to_line:
             seen = seen.between_lines()
         self._energy_sample = seen
