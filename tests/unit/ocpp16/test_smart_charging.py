@@ -8,13 +8,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.capability import ProfileForm
 from app.domain.station import RateUnit
 from app.ocpp16.actions.manager_calls import ClearChargingProfile, SetChargingProfile
 from app.ocpp16.actions.types import ChargingProfileKind, ChargingProfilePurpose
 from app.ocpp16.frames import encode_call
 from app.ocpp16.smart_charging import (
     Lease,
-    ProfileForm,
     charge_point_max_profile,
     clear_tx_profile,
     schedule_limit,
@@ -81,7 +81,7 @@ def test_never_more_than_granted_and_always_to_the_schema(
 
 
 def test_a_live_limit_is_leased() -> None:
-    request = tx_profile(2, 17, 13_500, 3, ProfileForm(tx_stack_level=3), LEASE)
+    request = tx_profile(2, 17, 13_500, 3, ProfileForm(stack_level=3), LEASE)
     profile = request.cs_charging_profiles
     assert request.connector_id == 2
     assert profile.charging_profile_id == 12
@@ -118,7 +118,6 @@ def test_the_default_holds_for_all_connectors_and_is_replaced_in_place() -> None
     assert first.connector_id == 0
     assert first.cs_charging_profiles.stack_level == 0
     assert identity(first) != identity(charge_point_max_profile(0, 3, AMPERES))
-    assert tx_default_profile(0, 3, AMPERES, connector_id=2).connector_id == 2
 
 
 def test_phases_are_sent_to_stations_that_need_them() -> None:
