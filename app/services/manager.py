@@ -20,6 +20,7 @@ from app.services.alarms import SET_ASIDE_TOLD
 from app.services.audit import AuditTrail
 from app.services.authorization import Authorization
 from app.services.badges import BadgeService
+from app.services.capabilities import CapabilityBook
 from app.services.circuits import CircuitService, MeterModelInfo, MeterTester
 from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
@@ -80,7 +81,17 @@ class Manager:
             self.registry, authorization, self.planner, store.transactions, store.samples, clock
         )
         self.meters = MeterDesk(adapters.meter_factory)
-        self.sender = LimitSender(self.registry, self.planner, store.limits, self._tasks, clock)
+        self.capabilities = CapabilityBook(store.capabilities, self._tasks)
+        self.sender = LimitSender(
+            self.registry, self.planner, store.limits, self.capabilities, self._tasks, clock
+        )
+        self.commissioning = Commissioning(
+            self.planner,
+            self.capabilities,
+            clock,
+            sample_interval_s=settings.sample_interval_s,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+        )
         self.control = ControlLoop(
             registry=self.registry,
             meters=self.meters,
@@ -99,12 +110,7 @@ class Manager:
             inbox=self._inbox,
             authorization=authorization,
             sessions=self.sessions,
-            commissioning=Commissioning(
-                self.planner,
-                clock,
-                sample_interval_s=settings.sample_interval_s,
-                heartbeat_interval_s=settings.heartbeat_interval_s,
-            ),
+            commissioning=self.commissioning,
             site=store.site,
             tasks=self._tasks,
             clock=clock,
@@ -139,6 +145,7 @@ class Manager:
         """
         await self.badges.load()
         await self._inbox.load()
+        await self.capabilities.load()
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
         self.planner.replace_model(model_of(self.configuration.current))

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from app.domain.capability import FallbackForm, ProfileForm
 from app.domain.station import (
     ChargingStation,
     Connector,
@@ -18,8 +19,8 @@ from app.domain.station import (
 )
 from app.domain.transaction import Sample, Transaction
 from app.energy.site_state import ConnectorSample
+from app.ocpp16.configuration import StationConfiguration
 from app.ocpp16.samples import IntervalRegister
-from app.ocpp16.smart_charging import ProfileForm
 from app.services.ports import StationLink
 
 REPLAY_WINDOW_S = 60.0
@@ -30,12 +31,20 @@ REPLAY_AGE_S = 60.0
 
 
 class StationCapability:
-    """What the commissioning steps found out; defaults hold until then, and when a step fails."""
+    """What is in use with one station; defaults hold until set-up, and when a step of it fails.
 
-    __slots__ = ("form", "sample_interval_s")
+    ``follows`` is false for a station that is known to follow no limit at all.
+    """
+
+    __slots__ = ("fallback", "follows", "form", "form_proven", "sample_interval_s", "settings")
 
     def __init__(self) -> None:
+        self.fallback: FallbackForm | None = None
         self.form = ProfileForm()
+        self.form_proven = False
+        """Whether this station has accepted a limit in this form."""
+        self.settings = StationConfiguration()
+        self.follows = True
         self.sample_interval_s: float | None = None
 
 
@@ -49,9 +58,11 @@ class ConnectorLive:
         "connector",
         "error_code",
         "key",
+        "may_hold_limit",
         "obeys",
         "register",
         "sample",
+        "standing_ma",
         "status",
         "transaction",
     )
@@ -67,6 +78,10 @@ class ConnectorLive:
         self.sample: Sample | None = None
         self._energy_sample: ConnectorSample | None = None
         self.obeys = True
+        self.may_hold_limit = True
+        """Whether the station may hold a live limit of a transaction that is over."""
+        self.standing_ma: int | None = None
+        """The greatest live limit sent in a form that outlives its transaction, until cleared."""
         self.register = IntervalRegister()
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
@@ -120,6 +135,10 @@ class StationLive:
         self.set_up = False
         self.setup_link: StationLink | None = None
         """The link over which the station is being set up, while it is."""
+        self.booted = False
+        """Whether it has booted since its fallback was last known to be in place."""
+        self.profile_writes = 0
+        """Profiles that it wrote for us since the manager's start (its memory wears)."""
         self.repairs: dict[str, int] = {}
         self.connectors: dict[int, ConnectorLive] = {}
         self.reconfigure(station)

@@ -39,6 +39,7 @@ def _connector(station: StationLive, live: ConnectorLive) -> ConnectorState:
         cap_ma=None if live.authorized or transaction is None else 0,
         weight=station.station.weight,
         priority=station.station.priority,
+        controllable=station.capability.follows,
         sample=live.energy_sample(),
         sample_interval_s=DEFAULT_SAMPLE_INTERVAL_S if interval_s is None else interval_s,
     )

@@ -35,6 +35,8 @@ DEFAULT_ANSWERS: dict[str, Answer] = {
     "ChangeConfiguration": {"status": "Accepted"},
     "SetChargingProfile": {"status": "Accepted"},
     "ClearChargingProfile": {"status": "Unknown"},
+    "GetCompositeSchedule": {"status": "Rejected"},
+    "ChangeAvailability": {"status": "Accepted"},
     "TriggerMessage": {"status": "Accepted"},
     "RemoteStartTransaction": {"status": "Accepted"},
     "RemoteStopTransaction": {"status": "Accepted"},
