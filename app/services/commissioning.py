@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 
 from app.domain.capability import FallbackForm, ModelKey
@@ -65,10 +65,13 @@ class Commissioning:
         *,
         sample_interval_s: int,
         heartbeat_interval_s: int,
+        after_boot: Callable[[StationLive], None],
     ) -> None:
+        """Take ``after_boot``, called once a station that has booted is ready for its limits."""
         self._planner = planner
         self._capabilities = capabilities
         self._clock = clock
+        self._after_boot = after_boot
         self._turns = asyncio.Semaphore(CONCURRENT_SETUPS)
         self._wanted = {
             "HeartbeatInterval": str(heartbeat_interval_s),
@@ -120,7 +123,7 @@ class Commissioning:
         return any(ceilings.fallback_ma(key) not in (fallback_ma, None) for key in keys)
 
     async def _steps(self, station: StationLive, link: StationLink) -> None:
-        capability = station.capability
+        capability, booted = station.capability, station.booted
         capability.settings = await self._read(link) or StationConfiguration()
         await self.install_fallback(station, link)
         if station.link is not link:
@@ -131,6 +134,8 @@ class Commissioning:
         capability.form_proven = False
         capability.follows = True
         station.set_up = True
+        if booted:
+            self._after_boot(station)
         if any(
             connector.status is ConnectorStatus.UNKNOWN for connector in station.connectors.values()
         ):

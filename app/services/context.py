@@ -11,6 +11,7 @@ from app.services.circuits import CircuitService
 from app.services.health import HealthService
 from app.services.live import LiveFeed
 from app.services.ports import Clock
+from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.stations import StationService
 
@@ -28,3 +29,4 @@ class Services:
     circuits: CircuitService
     sessions: SessionService
     health: HealthService
+    safety: SafetyCase

@@ -220,7 +220,7 @@ class LimitSender:
         known = self._capabilities.of(station)
         form = station.capability.form
         leased = self._lease(station, lease_s) is not None
-        if leased and known.live != form:
+        if leased and live.obeys and known.live != form:
             self._capabilities.learn(station, live=form)
         usual = answered_s if known.acceptance_s is None else known.acceptance_s
         usual += ACCEPTANCE_WEIGHT * (answered_s - usual)
@@ -279,13 +279,21 @@ class LimitSender:
         began = self._clock.utc_now() + timedelta(seconds=station.clock_skew_s - CLOCK_SLACK_S)
         return lease_of(form, began, duration_s + CLOCK_SLACK_S)
 
+    @staticmethod
+    def can_lease(station: StationLive, lease_s: int) -> bool:
+        """Whether the station's clock is near enough to ours for a limit to end in time."""
+        return abs(station.clock_skew_s) <= lease_s / LEASE_SHARE_OF_SKEW
+
     def _lease(self, station: StationLive, lease_s: int) -> int | None:
         """Seconds that a limit may hold without news; ``None`` where nothing would end it."""
-        if abs(station.clock_skew_s) > lease_s / LEASE_SHARE_OF_SKEW:
+        if station.capability.form.lease is LeaseForm.NONE:
             return None
-        return None if station.capability.form.lease is LeaseForm.NONE else lease_s
+        return lease_s if self.can_lease(station, lease_s) else None
 
     def _is_proven(self, station: StationLive, lease_s: int) -> bool:
         """Whether the station surely lets a limit sent now end with its lease."""
-        honoured = self._capabilities.of(station).lease is LeaseTrust.HONOURED
-        return honoured and self._lease(station, lease_s) is not None
+        if self._capabilities.of(station).lease is not LeaseTrust.HONOURED:
+            return False
+        # When its clock is set it moves by the skew: that must stay within what the ledger allows.
+        near = abs(station.clock_skew_s) <= self._planner.settings.lease_grace_s
+        return near and self._lease(station, lease_s) is not None

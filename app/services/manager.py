@@ -37,6 +37,7 @@ from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
 from app.services.provisioning import parse_site
 from app.services.registry import Registry
 from app.services.retention import Retention
+from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
@@ -91,20 +92,36 @@ class Manager:
             clock,
             sample_interval_s=settings.sample_interval_s,
             heartbeat_interval_s=settings.heartbeat_interval_s,
+            after_boot=lambda station: self.sender.reissue(station, settings.lease_s),
+        )
+        painter = Painter(
+            self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
         )
         self.control = ControlLoop(
             registry=self.registry,
             meters=self.meters,
             planner=self.planner,
             sender=self.sender,
-            painter=Painter(
-                self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
-            ),
+            painter=painter,
             live=self.live,
             configuration=self.configuration,
             clock=clock,
             lease_s=settings.lease_s,
         )
+        self.safety = SafetyCase(
+            registry=self.registry,
+            planner=self.planner,
+            sender=self.sender,
+            capabilities=self.capabilities,
+            repository=store.conduct,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+            lease_s=settings.lease_s,
+        )
+        self.control.on_cycle(self.safety.observe)
+        self.sessions.on_replayed.append(self.safety.learner.replayed)
+        painter.alarms.add(self.safety.alarms)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
@@ -120,7 +137,10 @@ class Manager:
             ),
         )
         self._retention = Retention(
-            store.samples, clock, keep=timedelta(days=settings.sample_retention_days)
+            store.samples,
+            store.conduct,
+            clock,
+            keep=timedelta(days=settings.sample_retention_days),
         )
         self.health = HealthService(clock)
         self.services = Services(
@@ -135,6 +155,7 @@ class Manager:
             ),
             sessions=self.sessions,
             health=self.health,
+            safety=self.safety,
         )
         self._add_probes()
 
@@ -163,6 +184,7 @@ class Manager:
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""
         await self._tasks.stop()
+        await self.safety.flush()
         await self.meters.stop()
         await self._adapters.store.close()
 
@@ -174,6 +196,7 @@ class Manager:
         self.registry.configure(configuration.stations)
         await self.control.reconfigure(configuration)
         await self.meters.configure(configuration)
+        self._tasks.start(self.commissioning.renew_fallbacks(self.registry), "fallbacks")
 
     async def _restore(self) -> None:
         """What stations may still draw after a restart: never less than what was last sent."""
@@ -183,11 +206,19 @@ class Manager:
             identity = identities.get(station.station.station_id)
             if identity is not None:
                 station.identity = identity
+            if self.capabilities.held(station.station.station_id) is not None:
+                # It was set up by this manager: what it may hold is on record.
+                for live in station.connectors.values():
+                    live.may_hold_limit = False
+        await self.safety.load()
         now_s, now_utc = clock.monotonic_s(), clock.utc_now()
         await self.sessions.load()
         for limit in await store.limits.load():
             live = self.registry.connector(limit.key)
-            if live is None or live.transaction is None:
+            if live is None:
+                continue
+            live.may_hold_limit = True
+            if live.transaction is None:
                 continue
             until_s = inf
             if limit.lease_until_utc is not None:
