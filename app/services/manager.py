@@ -208,8 +208,8 @@ class Manager:
                 station.identity = identity
             if self.capabilities.held(station.station.station_id) is not None:
                 # It was set up by this manager: what it may hold is on record.
-                for live in station.connectors.values():
-                    live.may_hold_limit = False
+                for connector in station.connectors.values():
+                    connector.may_hold_limit = False
         await self.safety.load()
         now_s, now_utc = clock.monotonic_s(), clock.utc_now()
         await self.sessions.load()
@@ -233,6 +233,7 @@ class Manager:
         self.health.add(self._probe_data, needed=False)
         self.health.add(self._probe_meters, needed=False)
         self.health.add(self._probe_stations, needed=False)
+        self.health.add(self._probe_writes, needed=False)
 
     def _probe_cycle(self) -> Check:
         last = self.control.last_cycle_s
@@ -257,6 +258,10 @@ class Manager:
         meters = self.meters.meters()
         silent = [meter.config.meter_id for meter in meters if meter.error_key is not None]
         return Check("meters", not silent, f"{len(meters) - len(silent)}/{len(meters)}")
+
+    def _probe_writes(self) -> Check:
+        worn = self.safety.writes.worn
+        return Check("profile-writes", not worn, ", ".join(worn))
 
     def _probe_stations(self) -> Check:
         stations = list(self.registry)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import msgspec
 
 from app.domain.capability import Capability, Disobedience
+from app.domain.errors import NotFoundError
 from app.energy.plan import Plan
 from app.energy.planner import Planner
 from app.energy.site_state import SiteState
@@ -116,7 +117,7 @@ class SafetyCase:
         """What is wrong now."""
         for station in self._registry:
             for live in station.connectors.values():
-                name = {"subject": str(live.key)}
+                name: dict[str, str | int | float] = {"subject": str(live.key)}
                 rung = self.ladders.rung(live.key)
                 if rung in _RUNG_ALARMS:
                     yield (*_RUNG_ALARMS[rung], name)
@@ -130,9 +131,11 @@ class SafetyCase:
                 {"subject": station_id, "writes": count.per_year or 0},
             )
 
-    async def of(self, station: StationLive) -> StationConduct:
-        """What the station's page tells."""
-        station_id = station.station.station_id
+    async def of(self, station_id: str) -> StationConduct:
+        """What the station's page tells; raises ``NotFoundError`` for a station of another site."""
+        station = self._registry.station(station_id)
+        if station is None:
+            raise NotFoundError("station-unknown", station=station_id)
         rungs = {n: self.ladders.rung(live.key) for n, live in station.connectors.items()}
         return StationConduct(
             capability=self._capabilities.of(station),
