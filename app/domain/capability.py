@@ -133,8 +133,8 @@ class Disobedience(msgspec.Struct, frozen=True):
     """A connector drew more than its limit for too long.
 
     ``at_utc`` is when it was found, ``limit_ma`` the limit in force then, ``measured_ma`` the most
-    that was drawn on a conductor, ``duration_s`` from the first measurement above the limit to the
-    last, or ``None`` while it lasts (or when nobody saw the end).
+    that was drawn on a conductor, ``duration_s`` from the first measurement above the limit until it was
+    found, or to the last one where that came later; ``None`` while it lasts (or nobody saw the end).
     """
 
     key: ConnectorKey

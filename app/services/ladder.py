@@ -107,6 +107,11 @@ class Ladder:
         self._room_since_s = _since(self._room_since_s, sight.room, sight.now_s)
         if self.rung in (Rung.BLOCKED, Rung.HELPLESS):
             return self._out_of_service(sight)
+        if self.rung is Rung.STOPPED and self._relapsed and sight.online:
+            # Whether its charge has ended by now or not: the next one would be the same.
+            self._relapsed = False
+            self._climb(Rung.BLOCKED, sight.now_s)
+            return Step.BLOCK
         if not sight.in_trouble:
             self._rest(sight.now_s)
             return None
@@ -124,7 +129,7 @@ class Ladder:
     def _up(self, sight: Sight) -> Step | None:
         waited_s = sight.now_s - self._since_s
         if self.rung is Rung.STOPPED:
-            if self._relapsed or waited_s >= STOP_PATIENCE_S:
+            if waited_s >= STOP_PATIENCE_S:
                 self._climb(Rung.BLOCKED, sight.now_s)
                 return Step.BLOCK
             return None

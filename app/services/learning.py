@@ -119,7 +119,8 @@ class Learner:
     def _sampled(self, station: StationLive, watch: _Watch, sample: ConnectorSample) -> None:
         settings, known = self._planner.settings, self._capabilities.of(station)
         after_s = sample.at_s - watch.since_s
-        within = sample.high.peak() <= watch.limit_ma + settings.comply_tolerance_ma
+        # What was surely drawn: a figure in whole amperes may stand for almost one more.
+        within = sample.low.peak() <= watch.limit_ma + settings.comply_tolerance_ma
         news: dict[str, object] = {}
         if watch.lowered and not watch.complied and within:
             watch.complied = True

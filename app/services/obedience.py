@@ -46,7 +46,7 @@ FORGIVE_S = 3_600.0
 
 
 class _Case(msgspec.Struct):
-    """One connector under suspicion (``found_utc`` is ``None``) or found to disobey."""
+    """One connector under suspicion (``found`` is ``None``) or found to disobey."""
 
     first_s: float
     last_over_s: float
@@ -54,6 +54,7 @@ class _Case(msgspec.Struct):
     measured_ma: int
     transaction_id: int | None
     asked: bool = False
+    found_s: float = -inf
     found: Disobedience | None = None
 
 
@@ -118,6 +119,7 @@ class ObedienceWatch:
             return
         if self._planner.ceilings.disobeys(live.key, now_s):
             live.obeys = False
+            case.found_s = now_s
             case.found = Disobedience(
                 live.key, self._clock.utc_now(), case.limit_ma, case.measured_ma
             )
@@ -139,7 +141,7 @@ class ObedienceWatch:
             ended = msgspec.structs.replace(
                 case.found,
                 measured_ma=case.measured_ma,
-                duration_s=round(case.last_over_s - case.first_s),
+                duration_s=round(max(case.last_over_s, case.found_s) - case.first_s),
             )
             self._tasks.start(self._record(ended), f"disobedience {live.key}")
 

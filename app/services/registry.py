@@ -29,6 +29,12 @@ REPLAY_WINDOW_S = 60.0
 REPLAY_AGE_S = 60.0
 """Measurements older than this, in that window, are history and not the present."""
 
+STEADY_S = 5.0
+"""Old measurements that come in as far apart as they were made, by this much at least, are the
+present of a clock that was set back: a replay comes in at once."""
+
+STEADY_WITHIN_S = 3.0
+
 
 class StationCapability:
     """What is in use with one station; defaults hold until set-up, and when a step of it fails.
@@ -130,6 +136,8 @@ class StationLive:
         self.offline_since_utc: datetime | None = None
         self.clock_skew_s = 0.0
         """Station's clock less the manager's, by the newest live measurement."""
+        self._newest_utc: datetime | None = None
+        self._old: Sample | None = None
         self.status = ConnectorStatus.UNKNOWN
         self.error_code = ""
         self.set_up = False
@@ -193,20 +201,31 @@ class StationLive:
 
     def is_history(self, sample: Sample, now_utc: datetime) -> bool:
         """Whether a measurement is a replay of the past rather than the present."""
-        live = sample.at_utc
-        newest = max(
-            (
-                connector.sample.at_utc
-                for connector in self.connectors.values()
-                if connector.sample is not None
-            ),
-            default=None,
-        )
-        if newest is not None and live < newest and (newest - live).total_seconds() > REPLAY_AGE_S:
+        if self._is_old(sample, now_utc) and not self._is_steady(sample):
+            return True
+        self._newest_utc, self._old = sample.at_utc, None
+        return False
+
+    def _is_old(self, sample: Sample, now_utc: datetime) -> bool:
+        newest = self._newest_utc
+        if newest is not None and (newest - sample.at_utc).total_seconds() > REPLAY_AGE_S:
             return True
         if self.connected_s is None or sample.received_s - self.connected_s > REPLAY_WINDOW_S:
             return False
-        return (now_utc - live).total_seconds() > REPLAY_AGE_S
+        return (now_utc - sample.at_utc).total_seconds() > REPLAY_AGE_S
+
+    def _is_steady(self, sample: Sample) -> bool:
+        """Whether it came as long after the last old one as it was measured after it."""
+        before = self._old
+        if before is None:
+            self._old = sample
+            return False
+        apart_s = sample.received_s - before.received_s
+        if apart_s < STEADY_S:
+            return False
+        self._old = sample
+        measured_s = (sample.at_utc - before.at_utc).total_seconds()
+        return abs(measured_s - apart_s) <= STEADY_WITHIN_S
 
 
 class Registry:

@@ -106,9 +106,12 @@ class Lab:
             self.site["meters"] = [
                 {"id": "m", "model": "IME Nemo D4-Le", "host": "127.0.0.1", "circuit": "supply"}
             ]
+        self._away: set[str] = set()
+        self._alive = False
         self._generation = 0
         self._connections: dict[str, StationConnection] = {}
         self._tasks: set[asyncio.Task[None]] = set()
+        self._ends: dict[str, tuple[MemoryLink, MemoryLink]] = {}
         self.heard: list[tuple[str, str, dict[str, Any]]] = []
         """Calls that stations received: (station, action, payload)."""
         self.stations = {
@@ -152,6 +155,7 @@ class Lab:
             ),
         )
         await self.manager.start(json.dumps(self.site).encode())
+        self._alive = True
 
     async def stop(self) -> None:
         """Ends everything."""
@@ -164,10 +168,15 @@ class Lab:
 
     def kill_manager(self) -> None:
         """As ``kill -9``."""
+        self._alive = False
         self.store.abandon()
         self.manager.abandon()
         for task in self._tasks:
             task.cancel()
+        for station_end, central_end in self._ends.values():
+            central_end.abandon()
+            station_end.hang_up()
+        self._ends.clear()
         self._connections.clear()
 
     async def run(self, seconds: int) -> None:
@@ -190,6 +199,15 @@ class Lab:
                 return passed
             await self.run(1)
         raise AssertionError("it never came to that")
+
+    def cut(self, name: str) -> None:
+        """The station loses the manager until ``mend``; both sides notice."""
+        self._away.add(name)
+        self.stations[name].drop_socket()
+
+    def mend(self, name: str) -> None:
+        """The station may connect again."""
+        self._away.discard(name)
 
     def plug(self, name: str, **car: Any) -> None:
         """A car comes and charges for free."""
@@ -218,7 +236,10 @@ class Lab:
     # ------------------------------------------------------------- inside
 
     async def _connect(self, name: str) -> Link:
+        if name in self._away or not self._alive:
+            raise ConnectionRefusedError("nobody answers")
         station_end, central_end = memory_link()
+        self._ends[name] = (station_end, central_end)
         self._generation += 1
         transport = _Tap(central_end, name, self.heard)
         connection = StationConnection(
