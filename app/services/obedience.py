@@ -34,9 +34,8 @@ COMPLIANCE_S = 60.0
 SLOW_SAMPLES_S = 12.0
 """A station that samples less often than this is asked for one sample more before it is accused."""
 
-ASK_AFTER_S = 8.0
-"""When it is asked: a car that was only late has followed by then, and the answer still comes
-before the 15 s are over."""
+ASK_AFTER_S = 12.0
+"""When it is asked: as late as the answer still comes before the 15 s are over."""
 
 NEVER_FOLLOWS_S = 600.0
 """A connector that was above its limits for so long follows none: its rating is reserved."""

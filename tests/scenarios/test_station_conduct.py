@@ -15,6 +15,7 @@ from app.services.obedience import COMPLIANCE_S
 from simulators.station.config import Faults
 from tests.support.lab import Lab, persona, virtual
 
+SLOW_AND_SILENT = ("ChangeConfiguration", "TriggerMessage")
 DEAF = {"A": Faults(ignores_profiles=True)}
 
 
@@ -58,6 +59,45 @@ async def test_who_ignores_a_limit_is_found_within_a_minute(tmp_path: Path, kind
     (ended,) = await history(lab)
     assert ended.duration_s is not None
     assert ended.duration_s >= 15
+    await lab.stop()
+
+
+@pytest.mark.parametrize("offset_s", [0, 7, 14, 21, 28])
+@pytest.mark.parametrize("gives_samples", [True, False])
+@virtual
+async def test_a_station_that_samples_every_half_minute_is_found_as_well(
+    tmp_path: Path, offset_s: int, gives_samples: bool
+) -> None:
+    """It takes no other interval; one gives a sample when asked, the other does not even that."""
+    unsupported = ("ChangeConfiguration",) if gives_samples else SLOW_AND_SILENT
+    kind = persona(sample_interval_s=30, unsupported_actions=unsupported)
+    lab = Lab(tmp_path, {"A": kind}, limit_a=60)
+    await lab.start()
+    lab.plug("A", max_a=16)
+    await lab.run(60 + offset_s)
+    lab.stations["A"].set_faults(ignores_profiles=True)
+    lab.building_a = 53.0
+    assert await lab.until(lambda: not lab.obeys("A"), 120) <= 60
+    assert any(
+        call["requestedMessage"] == "MeterValues" for call in lab.calls("A", "TriggerMessage")
+    )
+    await lab.stop()
+
+
+@virtual
+async def test_a_car_that_was_only_late_is_cleared_by_the_sample_it_is_asked_for(
+    tmp_path: Path,
+) -> None:
+    kind = persona(sample_interval_s=30, unsupported_actions=("ChangeConfiguration",))
+    lab = Lab(tmp_path, {"A": kind}, limit_a=60)
+    await lab.start()
+    lab.plug("A", max_a=32, ramp_down_s=20.0)
+    await lab.run(90)
+    for building in (50.0, 0.0) * 6:
+        lab.building_a = building
+        for _ in range(47):
+            await lab.run(1)
+            assert lab.obeys("A")
     await lab.stop()
 
 
