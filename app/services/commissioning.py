@@ -45,6 +45,9 @@ CONCURRENT_SETUPS = 20
 SETUP_AGAIN_S = 30.0
 """A station that stayed silent in the middle of its set-up is set up again after this long."""
 
+HEARTBEAT_SLACK = 1.25
+"""A station may send its heartbeat this much less often than wanted: not worth a write."""
+
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 """Start of a fallback that needs one: past by any clock, even one lost in a power cut."""
 
@@ -238,7 +241,7 @@ class Commissioning:
         self, station: StationLive, link: StationLink, present: StationConfiguration
     ) -> None:
         for key, value in self._wanted.items():
-            if present.values.get(key) == value:
+            if _is_set(present.values.get(key), key, value):
                 accepted = True
             elif not present.writable(key):
                 accepted = False
@@ -283,3 +286,12 @@ class Commissioning:
             )
         except StationRefusedError:
             return
+
+
+def _is_set(present: str | None, key: str, wanted: str) -> bool:
+    """Whether a setting is as wanted; the heartbeat's interval is told by the boot's answer, where
+    it differs a little from station to station.
+    """
+    if key == "HeartbeatInterval" and present is not None and present.isdecimal():
+        return 0 < int(present) <= HEARTBEAT_SLACK * int(wanted)
+    return present == wanted
