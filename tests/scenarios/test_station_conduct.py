@@ -214,7 +214,9 @@ async def test_who_refuses_every_limit_is_named_and_stopped_where_current_is_sho
     assert station is not None
     assert station.capability.fallback is None
     lab.plug("A", max_a=32)
-    await lab.run(60)
+    await lab.run(120)
+    assert "STN-004" in lab.alarms()
+    await lab.until(lambda: not station.capability.follows, 1_500)
     lab.building_a = 40.0
     await lab.until(lambda: bool(lab.calls("A", "RemoteStopTransaction")), 900)
     await lab.stop()
