@@ -85,9 +85,11 @@ class LimitSender:
 
         A newer change to a connector takes the place of one that still waits for its turn.
         """
+        ceilings, now_s = self._planner.ceilings, self._clock.monotonic_s()
         for change in changes:
             self._waiting.pop(change.key, None)
-            if change.is_decrease and change.limit_ma != self._planner.ceilings.asked(change.key):
+            # A renewal lowers nothing: what may be drawn is the limit already.
+            if change.is_decrease and change.limit_ma < ceilings.ceiling(change.key, now_s):
                 self._dispatch(change, lease_s)
             else:
                 self._waiting[change.key] = (change, lease_s)
