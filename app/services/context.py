@@ -17,6 +17,7 @@ from app.services.ports import Clock
 from app.services.preview import PreviewService
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
+from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.site_tokens import SiteTokens
 from app.services.stations import StationService
@@ -42,3 +43,4 @@ class Services:
     preview: PreviewService
     history: LimitHistory
     evidence: EvidenceService
+    safety: SafetyCase

@@ -103,18 +103,12 @@ class ControlLoop:
         began = time.perf_counter()
         state = self._state()
         plan = self._plan(state)
-        self._watch_obedience()
         self._sender.send(plan.changes, self._lease_s)
         self.cycles += 1
         self.last_cycle_s = self._clock.monotonic_s()
         self._tell(state, plan)
         spent_ms = (time.perf_counter() - began) * 1000
         self._live.publish(self._painter.paint(self._configuration.current, plan, spent_ms))
-
-    def _watch_obedience(self) -> None:
-        now_s = self._clock.monotonic_s()
-        for live in self._registry.connectors():
-            live.obeys = not self._planner.ceilings.disobeys(live.key, now_s)
 
     def _tell(self, state: SiteState, plan: Plan) -> None:
         for observer in self._observers:

@@ -21,6 +21,7 @@ from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.session import Priority
+from app.services.conduct_ports import CapabilityRepository, ConductRepository
 
 
 class Clock(Protocol):
@@ -497,6 +498,16 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditRepository:
         """Audit log."""
+        ...
+
+    @property
+    def capabilities(self) -> CapabilityRepository:
+        """What stations can do."""
+        ...
+
+    @property
+    def conduct(self) -> ConductRepository:
+        """How stations behave."""
         ...
 
     @property

@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 6 * 3600.0
 
+CONDUCT_KEPT = timedelta(days=400)
+"""A year of conduct and a month more: the same season of last year can be compared."""
+
 Prune = Callable[[datetime], Awaitable[int]]
 """Deletes what is older than an instant; returns how much."""
 

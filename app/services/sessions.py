@@ -8,7 +8,7 @@ clauses 4.8 and 4.10).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,6 +59,8 @@ class SessionService:
         self._transactions = transactions
         self._samples = samples
         self._clock = clock
+        self.on_replayed: list[Callable[[StationLive, ConnectorLive, Sample], None]] = []
+        """Told of each measurement of the past: it shows what happened while nobody watched."""
 
     async def load(self) -> None:
         """Takes the open transactions over after a start of the manager."""
@@ -144,6 +146,9 @@ class SessionService:
             if not station.is_history(sample, now_utc):
                 live.measured(sample)
                 station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+            else:
+                for observer in self.on_replayed:
+                    observer(station, live, sample)
 
     async def recent(
         self, station_id: str | None = None, limit: int = 50, offset: int = 0

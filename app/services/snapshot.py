@@ -50,6 +50,7 @@ def _connector(station: StationLive, live: ConnectorLive, ruling: Ruling) -> Con
         cap_source=LimitSource.INSTALLATION if refused else rule.cap_source,
         weight=rule.standing.weight,
         priority=rule.standing.priority,
+        controllable=station.capability.follows,
         sample=live.energy_sample(),
         sample_interval_s=DEFAULT_SAMPLE_INTERVAL_S if interval_s is None else interval_s,
     )

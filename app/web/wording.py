@@ -295,6 +295,7 @@ HEALTH_CHECKS: Mapping[str, str] = {
     "control-cycle": N_("Control cycle"),
     "stations": N_("Stations"),
     "meters": N_("Meters"),
+    "profile-writes": N_("Limits stored by stations"),
 }
 
 

@@ -113,6 +113,13 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_periods: int = 24
     max_profiles: int = 10
     tx_profile_needs_transaction_id: bool = True
+    tx_profile_refuses_transaction_id: bool = False
+    min_stack_level: int = 0
+    purposes: tuple[str, ...] = ("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile")
+    kinds: tuple[str, ...] = ("Absolute", "Recurring", "Relative")
+    refuses_number_phases: bool = False
+    honours_leases: bool = True
+    """Lets a limit end with its duration or its validTo."""
     relative_from_receipt: bool = False
     """A Relative profile starts when it is received rather than with its transaction."""
     watts_by_active_phases: bool = False

@@ -6,6 +6,7 @@ import contextlib
 from datetime import datetime
 from pathlib import Path
 
+from app.adapters.storage.conduct import SqliteCapabilityRepository, SqliteConductRepository
 from app.adapters.storage.copies import known_steps
 from app.adapters.storage.database import (
     DATABASE_ERRORS,
@@ -58,6 +59,8 @@ class SqliteStore:
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)
         self.audit = SqliteAuditRepository(engine)
+        self.capabilities = SqliteCapabilityRepository(engine)
+        self.conduct = SqliteConductRepository(engine)
 
     @property
     def dropped_samples(self) -> int:

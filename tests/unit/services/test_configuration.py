@@ -264,6 +264,7 @@ async def test_health_is_ready_while_the_cycle_runs(site: MemoryManager) -> None
         "storage",
         "data",
         "meters",
+        "profile-writes",
         "stations",
     }
     site.clock.advance(10)
