@@ -145,6 +145,8 @@ class ProfileStore:
 
     def adopt(self, profile: ChargingProfile) -> bool:
         """Put a profile in, in place of one with its id or its level; false when all is full."""
+        if self._persona.ignores_lease:
+            profile.duration_s = profile.valid_to_s = math.inf
         kept = [
             old
             for old in self.profiles
@@ -164,7 +166,9 @@ class ProfileStore:
         persona = self._persona
         if (
             profile.unit not in persona.rate_units
-            or not 0 <= profile.stack_level <= persona.max_stack_level
+            or not persona.least_stack_level <= profile.stack_level <= persona.max_stack_level
+            or profile.purpose in persona.refused_purposes
+            or profile.kind in persona.refused_kinds
             or len(profile.periods) > persona.max_periods
             or any(limit < 0 for _, limit in profile.periods)
         ):

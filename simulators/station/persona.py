@@ -110,6 +110,10 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # Smart charging
     rate_units: tuple[str, ...] = ("A",)
     max_stack_level: int = 100
+    least_stack_level: int = 0
+    """Lower levels are refused, whatever the keys say."""
+    refused_purposes: tuple[str, ...] = ()
+    refused_kinds: tuple[str, ...] = ()
     max_periods: int = 24
     max_profiles: int = 10
     tx_profile_needs_transaction_id: bool = True
@@ -124,6 +128,12 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Current above which limits are accepted and not followed."""
     apply_delay_s: float = 0.5
     """From the answer to the pilot."""
+    spike_s: float = 0.0
+    """Offers its full current for this long whenever it takes a profile."""
+    ignores_lease: bool = False
+    """Neither a duration nor validTo ends a profile."""
+    switches_phases: bool = False
+    """Charges on one phase alone when a limit leaves less than 6 A on each of three."""
     charging_at_zero: bool = False
     """The status stays Charging while the limit pauses the car."""
 
@@ -145,8 +155,14 @@ def persona_names() -> list[str]:
 @functools.cache
 def load_persona(name: str) -> Persona:
     """The persona of that name (a file of ``personas/``); ``ValueError`` when there is none."""
+    return msgspec.convert({"name": name, **_content(name)}, Persona)
+
+
+def _content(name: str) -> dict[str, Any]:
+    """A persona's file over that of the persona it is ``based_on``, if on any."""
     path = PERSONAS / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no persona {name!r}; there are {', '.join(persona_names())}")
     content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    return msgspec.convert({"name": name, **content}, Persona)
+    base = content.pop("based_on", None)
+    return content if base is None else {**_content(base), **content}

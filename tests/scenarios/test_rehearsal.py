@@ -9,10 +9,11 @@ import msgspec
 import pytest
 
 from simulators import virtual_time
+from simulators.events import ManagerKilled, MeterDead, StationsOffline
 from simulators.plan import make_plan
 from simulators.rehearsal import rehearse
 from simulators.report import build_report
-from simulators.scenario import ManagerKilled, MeterDead, Scenario, StationsOffline, load_scenario
+from simulators.scenario import Scenario, load_scenario
 
 
 def rehearsed(scenario: Scenario, folder: Path, **options: Any) -> dict[str, Any]:

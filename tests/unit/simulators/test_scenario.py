@@ -6,14 +6,9 @@ import json
 
 import pytest
 
+from simulators.part import three
 from simulators.plan import SitePlan, make_plan
-from simulators.scenario import (
-    Scenario,
-    load_scenario,
-    parse_scenario,
-    scenario_names,
-    three,
-)
+from simulators.scenario import Scenario, load_scenario, parse_scenario, scenario_names
 from simulators.station.persona import persona_names
 
 NAMES = scenario_names()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulators.site.building import Building, ConstantLoad, StepLoad
-from simulators.site.electrical import CapacityUse, CircuitSpec, Site
+from simulators.site.capacity import CapacityUse
+from simulators.site.electrical import CircuitSpec, Site
 
 
 class FixedOutlet:

@@ -17,7 +17,7 @@ from simulators.picture import draw_day, unmanaged_day
 from simulators.plan import SitePlan, make_plan
 from simulators.report import Recorded, build_report
 from simulators.scenario import parse_scenario
-from simulators.site_meter import SiteMeter
+from simulators.site_meter import site_meters
 from tests.unit.simulators.central import FixedCentral
 
 SITE = """
@@ -58,6 +58,9 @@ class ManagerLog:
     def revive(self) -> None:
         self.events.append("revived")
 
+    def step_clock(self, by_s: float) -> None:
+        self.events.append(f"clock {by_s:+.0f} s")
+
 
 class Playing:
     """A driver with all that belongs to it."""
@@ -65,12 +68,13 @@ class Playing:
     def __init__(self, plan: SitePlan, limit_a: float | None) -> None:
         loop = asyncio.get_running_loop()
         self.central = FixedCentral(limit_a)
-        self.meter = SiteMeter(plan.meter.model)
+        self.meters = site_meters(plan)
+        self.meter = self.meters[plan.meters[0].circuit]
         self.manager = ManagerLog()
         self.told: list[str] = []
         self.fleet = Fleet(plan, self.central.link_to, lambda: T0 + timedelta(seconds=loop.time()))
         self.driver = Driver(
-            plan, self.fleet, meter=self.meter, manager=self.manager, tell=self.told.append
+            plan, self.fleet, meters=self.meters, manager=self.manager, tell=self.told.append
         )
         self.fleet.start(2.0)
 
