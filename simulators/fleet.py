@@ -75,6 +75,7 @@ class FleetOutlet:
             car is not None
             and connector.record is not None
             and self.station.connected
+            and self.station.network.up
             and car.drawn_a <= 0.0
             and car.wants_more(0.0)
         )

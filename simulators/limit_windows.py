@@ -8,8 +8,8 @@ at all.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, time, timedelta
-from typing import Literal
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -17,6 +17,10 @@ from simulators.part import Amperes, Part, three
 
 Day = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 DAYS: tuple[Day, ...] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
+
+
+TimeOfDay = Annotated[str, msgspec.Meta(pattern=r"^([01]\d|2[0-3]):[0-5]\d$")]
+"""Such as ``22:00``; texts of this form are in the order of the times."""
 
 
 class WeeklyWindow(Part, tag_field="kind", tag="weekly", frozen=True, kw_only=True):
@@ -27,13 +31,13 @@ class WeeklyWindow(Part, tag_field="kind", tag="weekly", frozen=True, kw_only=Tr
 
     circuit: str
     limit_a: Amperes
-    begins: time = msgspec.field(name="from")
-    ends: time = msgspec.field(name="to")
+    begins: TimeOfDay = msgspec.field(name="from")
+    ends: TimeOfDay = msgspec.field(name="to")
     days: tuple[Day, ...] = DAYS
 
     def covers(self, local: datetime) -> bool:
         """Whether the window runs at that time on the wall."""
-        at = local.time()
+        at = f"{local:%H:%M}"
         today = DAYS[local.weekday()] in self.days
         if self.begins < self.ends:
             return today and self.begins <= at < self.ends
