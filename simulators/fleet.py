@@ -53,12 +53,14 @@ class FleetOutlet:
     def wants_more(self) -> bool:
         """Whether its car, authorised, would take 1 A more than it is offered.
 
-        Not counted as wanting: a car that the outlet or its station could not give more, and one
-        in a socket without pilot, which takes what it takes.
+        Not counted as wanting: a car that the outlet or its station could not give more, one whose
+        station nobody can reach, and one in a socket without pilot, which takes what it takes.
         """
         connector = self.connector
         car = connector.car
         if car is None or connector.record is None or connector.config.socket:
+            return False
+        if not self.station.network.up:
             return False
         offered_a = connector.offered_a
         clamp_a = self.station.faults.clamps_at_a

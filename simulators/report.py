@@ -1,7 +1,8 @@
 """What a run proved, as JSON with stable keys: the simulators' truth, not the manager's belief.
 
 Only ``transactions_recorded`` and ``energy_error_ratio`` compare that truth with what the manager
-stored; whoever can read its store passes them in as ``Recorded``.
+stored; whoever can read its store passes them in as ``Recorded``. ``disobeying_found_s`` and
+``wrongly_flagged`` compare it with whom the manager flags, where somebody can tell.
 """
 
 from __future__ import annotations

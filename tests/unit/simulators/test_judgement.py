@@ -30,7 +30,7 @@ class Watched:
             OutletPlan(0, ConnectorPlan(1, 3, "RST", 32.0, True)),
             "supply",
         )
-        outlet.visit = Visit(0.0, 1e9, 0, CarModel("car", 1, 60.0, 3, 16.0), 30.0, driver=7)
+        outlet.visit = Visit(0.0, 1e9, 0, CarModel("car", 1, 60.0, 3, 16), 30.0, driver=7)
         self.obedience = Obedience([outlet])
         self.obedience.flagged = lambda: self.flagged
         self.waiting = Waiting([outlet], starved_after_s=60.0)

@@ -260,7 +260,8 @@ def test_rules_are_handed_over_as_they_are() -> None:
 def test_limits_of_the_hour_grow_with_the_site() -> None:
     plan = make_plan(parse_scenario("ruled", MINIMAL + RULES), stations=2)
     assert plan.rules["schedules"][0]["limit_a"] == [20, 40, 60]
-    assert plan.limit_windows[0].limit_a == (20, 40, 60)
+    (window,) = plan.limit_windows
+    assert three(window.limit_a) == (20, 40, 60)
     only_policy = parse_scenario("ruled", MINIMAL + "rules: {policy: first-come}")
     assert make_plan(only_policy, stations=2).rules == {"policy": "first-come"}
 

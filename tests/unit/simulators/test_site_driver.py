@@ -157,11 +157,19 @@ def test_the_report_holds_every_promised_key_and_the_truth() -> None:
         "overload_s_p95",
         "longest_overload_s",
         "breakers_tripped",
+        "power_overload_s",
         "capacity_used_ratio",
+        "capacity_used_steady",
         "kwh_asked",
         "kwh_delivered",
         "profile_messages_per_connector_hour",
+        "profile_writes_per_year_worst",
+        "disobeying",
         "disobeying_found_s",
+        "wrongly_flagged",
+        "starved_cars",
+        "longest_wait_s",
+        "pauses_per_session",
         "transactions_expected",
         "transactions_recorded",
         "energy_error_ratio",
@@ -170,6 +178,9 @@ def test_the_report_holds_every_promised_key_and_the_truth() -> None:
     assert report["energy_error_ratio"] == pytest.approx(0, abs=0.005)
     assert 0 < report["capacity_used_ratio"] < 0.5
     assert report["profile_messages_per_connector_hour"] == 12
+    assert report["profile_writes_per_year_worst"] == 365 * 24 * 12
+    assert (report["disobeying"], report["disobeying_found_s"]) == (0, None)
+    assert report["power_overload_s"] is None
     assert report["kwh_asked"] > report["kwh_delivered"] > 0
     bare = build_report(played.driver, simulated_s=300.0, recorded=None, real_s=1.0)
     assert bare["transactions_recorded"] is None
