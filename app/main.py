@@ -27,7 +27,7 @@ from app.domain.meter import MeterConfig
 from app.greeting import Ports, greeting
 from app.services.circuits import MeterTest
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
-from app.services.meters import RunningMeter
+from app.services.meters import OnReading, RunningMeter
 from app.services.ports import Clock
 from app.web.app import create_app
 
@@ -135,8 +135,8 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
     # Meters behind one gateway share its connection: most gateways take only one at a time.
     links = ModbusLinks()
 
-    def meter(config: MeterConfig) -> RunningMeter:
-        return ModbusMeter(config, catalogue, clock, links=links)
+    def meter(config: MeterConfig, on_reading: OnReading) -> RunningMeter:
+        return ModbusMeter(config, catalogue, clock, on_reading, links=links)
 
     async def test(config: MeterConfig) -> MeterTest:
         return await probe_meter(config, catalogue, clock, links=links)

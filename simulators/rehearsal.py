@@ -39,7 +39,7 @@ from app.meters.catalogue import Catalogue
 from app.meters.status import Trouble
 from app.services.circuits import MeterTest
 from app.services.manager import Adapters, Manager
-from app.services.meters import RunningMeter
+from app.services.meters import OnReading, RunningMeter
 from simulators import virtual_time
 from simulators.driver import Driver
 from simulators.fleet import Fleet
@@ -254,8 +254,9 @@ class ManagerUnderTest:
         clock, catalogue = self._clock, self._catalogue
         rng = random.Random(f"{self._plan.seed} manager {self._generation}")
 
-        def meter(config: MeterConfig) -> RunningMeter:
-            return MeterPoller(config, catalogue, self._sources[config.circuit_id], clock)
+        def meter(config: MeterConfig, on_reading: OnReading) -> RunningMeter:
+            source = self._sources[config.circuit_id]
+            return MeterPoller(config, catalogue, source, clock, on_reading)
 
         async def test(_config: MeterConfig) -> MeterTest:
             return MeterTest(ok=False, error_key=Trouble.UNREACHABLE)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import msgspec
 
+from app.domain.rules import SharingPolicy
 from app.domain.station import ConnectorKey
 from app.energy.settings import EnergySettings
 
@@ -53,7 +54,9 @@ class Admission:
         self._settings = settings
         self._sessions: dict[ConnectorKey, _Session] = {}
 
-    def order(self, candidates: list[Candidate], now_s: float) -> list[Candidate]:
+    def order(
+        self, candidates: list[Candidate], policy: SharingPolicy, now_s: float
+    ) -> list[Candidate]:
         """Candidates in the order of admission; those that must stay paused are left out."""
         present = {candidate.key for candidate in candidates}
         for key in self._sessions.keys() - present:
@@ -67,7 +70,11 @@ class Admission:
             self._note(session, candidate, now_s)
             if session.off_s is not None and now_s - session.off_s < self._settings.min_off_s:
                 continue
-            ranked.append((self._rank(session, candidate, now_s), candidate))
+            rank = self._rank(session, candidate, now_s)
+            if policy is SharingPolicy.FIRST_COME:
+                # Nobody makes room for who came later, however long it lasts.
+                rank = (candidate.rank, 0, 0.0, candidate.arrived_s, candidate.key)
+            ranked.append((rank, candidate))
         ranked.sort(key=lambda pair: pair[0])
         return [candidate for _, candidate in ranked]
 

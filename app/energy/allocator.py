@@ -4,10 +4,8 @@ Admission hands the least usable current to sessions in the given order while it
 slots; then weighted max-min ("progressive filling") raises all admitted sessions together above
 that, each until it has what it wants or one of its slots is full. Strict classes are served one
 after the other. Grants are rounded down to each station's step and what this leaves is handed out
-step by step, the most deprived first.
-
-Work: every connector freezes once and touches its own slots; a slot's saturation instant only
-moves later when a member freezes, so a heap with lazy re-evaluation finds the next event.
+step by step, the most deprived first. Limits of unbalance are met by narrowing the fullest phases
+and sharing again.
 """
 
 from __future__ import annotations
@@ -18,28 +16,27 @@ from itertools import groupby
 
 import msgspec
 
+from app.energy.filling import EPSILON, Filling, Participant
+
+__all__ = ["OWN_CAP", "AllocationProblem", "Grants", "Participant", "Unbalance", "allocate"]
+
 OWN_CAP = -1
 """Binding marker: the participant's own cap, not a slot."""
 
-_EPSILON = 1e-6
-_CAP, _SLOT = 0, 1  # At the same level a cap comes first: it is what binds.
+UNBALANCE_ROUNDS = 3
+"""Most times that everything is shared again because a phase exceeded the others."""
 
 
-class Participant(msgspec.Struct, frozen=True):
-    """A session that may receive current.
+class Unbalance(msgspec.Struct, frozen=True):
+    """No phase may carry more than ``most_ma`` above the one that carries least.
 
-    ``slots`` are the slots it loads; ``floor_ma`` the least usable current, ``cap_ma`` the most it
-    wants, ``step_ma`` its granularity; ``weight`` in thousandths; ``held_ma`` what it has now (it
-    keeps a leftover step rather than another gets it); ``priority`` its strict class, 0 first.
+    ``slots`` are three slots of their own, loaded only by sessions that do not use all three
+    phases (the others change no difference); ``base_ma`` is what the phases carry besides.
     """
 
-    slots: tuple[int, ...]
-    floor_ma: int
-    cap_ma: int
-    step_ma: int = 1_000
-    weight: int = 1_000
-    held_ma: int = 0
-    priority: int = 0
+    slots: tuple[int, int, int]
+    base_ma: tuple[int, int, int]
+    most_ma: int
 
 
 class AllocationProblem(msgspec.Struct, frozen=True):
@@ -47,15 +44,19 @@ class AllocationProblem(msgspec.Struct, frozen=True):
 
     headroom: Sequence[int]
     participants: Sequence[Participant]
+    unbalances: Sequence[Unbalance] = ()
 
 
 class Grants(msgspec.Struct, frozen=True):
-    """Per participant ``granted_ma`` and ``binding`` (the slot, or ``OWN_CAP``); ``room`` is what
-    is left per slot.
+    """Per participant ``granted_ma`` and ``binding`` (the slot, or ``OWN_CAP``).
+
+    ``headroom`` per slot is the problem's, narrowed where an unbalance asked for it, and ``room``
+    what is left of it.
     """
 
     granted_ma: list[int]
     binding: list[int]
+    headroom: list[int]
     room: list[int]
 
 
@@ -65,14 +66,42 @@ def allocate(problem: AllocationProblem) -> Grants:
     Every grant is 0, or at least the floor and at most the cap, in whole steps; the sum on each
     slot is within its headroom whenever that is not negative to begin with.
     """
-    participants = problem.participants
-    room = list(problem.headroom)
+    grants = _share(list(problem.headroom), problem.participants)
+    for round_number in range(1, UNBALANCE_ROUNDS + 1):
+        last = round_number == UNBALANCE_ROUNDS
+        narrowed = [_narrow(one, grants, last=last) for one in problem.unbalances]
+        if True not in narrowed:
+            break
+        grants = _share(grants.headroom, problem.participants)
+    return grants
+
+
+def _narrow(one: Unbalance, grants: Grants, *, last: bool) -> bool:
+    """Narrow the phases that exceed the lowest by too much; whether any did.
+
+    The lowest may fall when all is shared again, so the ``last`` time it is what no session adds to.
+    """
+    used = [grants.headroom[slot] - grants.room[slot] for slot in one.slots]
+    carried = [base + more for base, more in zip(one.base_ma, used, strict=True)]
+    most_ma = min(one.base_ma if last else carried) + one.most_ma
+    narrowed = False
+    for phase, slot in enumerate(one.slots):
+        allowed_ma = max(0, most_ma - one.base_ma[phase])
+        if used[phase] > allowed_ma:
+            narrowed = True
+        if used[phase] > allowed_ma or last:
+            grants.headroom[slot] = min(grants.headroom[slot], allowed_ma)
+    return narrowed
+
+
+def _share(headroom: list[int], participants: Sequence[Participant]) -> Grants:
+    room = list(headroom)
     grants = [0] * len(participants)
     binding = [OWN_CAP] * len(participants)
     order = sorted(range(len(participants)), key=lambda i: participants[i].priority)
     for _, members in groupby(order, key=lambda i: participants[i].priority):
         _serve_class(participants, list(members), room, grants, binding)
-    return Grants(grants, binding, room)
+    return Grants(grants, binding, headroom, room)
 
 
 def _serve_class(
@@ -89,99 +118,50 @@ def _serve_class(
         floor, cap = one.floor_ma, one.cap_ma - one.cap_ma % one.step_ma
         if cap < floor:
             continue
-        least = min(one.slots, key=room.__getitem__)
-        if room[least] < floor:
-            binding[i] = least
+        full = _lacking(one, room, floor)
+        if full is not None:
+            binding[i] = full
             continue
-        for slot in one.slots:
-            room[slot] -= floor
+        _take(one, room, floor)
         grants[i] = floor
         caps[i] = cap
         admitted.append(i)
-    levels = _fill(participants, admitted, caps, room, binding)
+    filling = Filling({i: participants[i] for i in admitted}, caps, room)
+    raised = filling.run()
+    for i, slot in filling.bound.items():
+        binding[i] = slot
     for i in admitted:
         one = participants[i]
-        raised = int(one.weight * levels[i] / 1000 + _EPSILON)
-        grant = min(caps[i], one.floor_ma + raised)
+        grant = min(caps[i], one.floor_ma + int(raised[i] + EPSILON))
         grant = max(one.floor_ma, grant - grant % one.step_ma)
-        for slot in one.slots:
-            room[slot] -= grant - one.floor_ma
+        _take(one, room, grant - one.floor_ma)
         grants[i] = grant
-    _hand_out_leftovers(participants, admitted, caps, levels, room, grants, binding)
+    _hand_out_leftovers(participants, admitted, caps, raised, room, grants, binding)
 
 
-def _fill(
-    participants: Sequence[Participant],
-    admitted: list[int],
-    caps: dict[int, int],
-    room: list[int],
-    binding: list[int],
-) -> dict[int, float]:
-    """The level (mA above the floor, per weight of 1000) at which each participant freezes."""
-    weight = {i: participants[i].weight / 1000 for i in admitted}
-    users, asked = _loads(participants, admitted, caps)
-    # A slot that can carry all that is asked of it never binds.
-    tight = {slot for slot, more in asked.items() if more > room[slot]}
-    speed = {slot: sum(weight[i] for i in users[slot]) for slot in tight}
-    count = {slot: len(users[slot]) for slot in tight}
-    left = {slot: float(room[slot]) for slot in tight}
-    since = dict.fromkeys(tight, 0.0)
-    narrow = {i: [slot for slot in participants[i].slots if slot in tight] for i in admitted}
-    # Events by level: a participant reaching its cap, or a slot becoming full.
-    events = [(left[slot] / speed[slot], _SLOT, slot) for slot in tight]
-    events += [((caps[i] - participants[i].floor_ma) / weight[i], _CAP, i) for i in admitted]
-    heapq.heapify(events)
-    levels: dict[int, float] = {}
-
-    def freeze(i: int, level: float) -> None:
-        levels[i] = level
-        for slot in narrow[i]:
-            left[slot] -= speed[slot] * (level - since[slot])
-            since[slot] = level
-            speed[slot] -= weight[i]
-            count[slot] -= 1
-
-    while len(levels) < len(admitted):
-        level, kind, item = heapq.heappop(events)
-        if kind == _CAP:
-            if item not in levels:
-                freeze(item, level)
-        elif count[item]:
-            full = since[item] + max(0.0, left[item]) / speed[item]
-            if full > level + _EPSILON:
-                heapq.heappush(events, (full, _SLOT, item))
-                continue
-            for user in users[item]:
-                if user not in levels:
-                    freeze(user, level)
-                    binding[user] = item
-    return levels
+def _lacking(one: Participant, room: Sequence[int], more_ma: int) -> int | None:
+    """A slot that cannot carry ``more_ma`` more of this session, the fullest; else ``None``."""
+    least = min(one.slots, key=room.__getitem__)
+    if room[least] < more_ma:
+        return least
+    for slot in one.power_slots:
+        if room[slot] < more_ma * one.phase_count:
+            return slot
+    return None
 
 
-def _loads(
-    participants: Sequence[Participant], admitted: list[int], caps: dict[int, int]
-) -> tuple[dict[int, list[int]], dict[int, int]]:
-    """Per slot: who loads it, and how much above the floors they want in all."""
-    users: dict[int, list[int]] = {}
-    asked: dict[int, int] = {}
-    for i in admitted:
-        one = participants[i]
-        more = caps[i] - one.floor_ma
-        for slot in one.slots:
-            if slot in users:
-                users[slot].append(i)
-                asked[slot] += more
-            else:
-                users[slot] = [i]
-                asked[slot] = more
-    return users, asked
+def _take(one: Participant, room: list[int], current_ma: int) -> None:
+    for slot in one.slots:
+        room[slot] -= current_ma
+    for slot in one.power_slots:
+        room[slot] -= current_ma * one.phase_count
 
 
 def _hand_out_leftovers(
     participants: Sequence[Participant],
     admitted: list[int],
     caps: dict[int, int],
-    levels: dict[int, float],
+    raised: dict[int, float],
     room: list[int],
     grants: list[int],
     binding: list[int],
@@ -190,8 +170,7 @@ def _hand_out_leftovers(
 
     def entry(rank: int, i: int) -> tuple[int, int, int, int]:
         one = participants[i]
-        fair = one.floor_ma + one.weight * levels[i] / 1000
-        deficit = round((fair - grants[i]) * 1000 / one.weight)
+        deficit = round((one.floor_ma + raised[i] - grants[i]) * 1000 / one.weight)
         holds_it = one.held_ma >= grants[i] + one.step_ma
         return (-deficit, not holds_it, rank, i)
 
@@ -201,15 +180,20 @@ def _hand_out_leftovers(
         _, _, rank, i = heapq.heappop(waiting)
         one = participants[i]
         step = min(one.step_ma, caps[i] - grants[i])
-        least = min(one.slots, key=room.__getitem__)
-        if room[least] < step:
-            if binding[i] == OWN_CAP or room[binding[i]] >= step:
-                binding[i] = least
+        full = _lacking(one, room, step)
+        if full is not None:
+            if binding[i] == OWN_CAP or not _is_full(one, binding[i], room, step):
+                binding[i] = full
             continue
-        for slot in one.slots:
-            room[slot] -= step
+        _take(one, room, step)
         grants[i] += step
         if grants[i] < caps[i]:
             heapq.heappush(waiting, entry(rank, i))
         else:
             binding[i] = OWN_CAP
+
+
+def _is_full(one: Participant, slot: int, room: Sequence[int], more_ma: int) -> bool:
+    """Whether ``slot`` cannot carry ``more_ma`` more of this session."""
+    factor = one.phase_count if slot in one.power_slots else 1
+    return room[slot] < more_ma * factor

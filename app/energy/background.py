@@ -17,6 +17,7 @@ import msgspec
 
 from app.domain.meter import MeterPlacement, MeterReading, Quality
 from app.domain.units import PhaseCurrents
+from app.energy.bounds import Bounds
 from app.energy.plan import BalanceSource
 from app.energy.settings import EnergySettings
 from app.energy.site_model import NOTHING, SiteModel, Triple
@@ -98,6 +99,8 @@ class CircuitMeter:
         self._good: MeterReading | None = None
         self._streak = 0
         self._lost = False
+        self.contradicted: frozenset[int] = frozenset()
+        """Phases on which the last reading was less than the stations below are thought to draw."""
         self.replace(model, node)
 
     def replace(self, model: SiteModel, node: int) -> None:
@@ -111,6 +114,14 @@ class CircuitMeter:
         if self._good is None or now_s - self._good.at_s > self._settings.stale_freeze_s:
             return None
         return self._good.at_s
+
+    def rises(self, reading: MeterReading) -> bool:
+        """Whether some phase carries clearly more than in the last good reading."""
+        if self._good is None:
+            return False
+        least_ma = self._settings.urgent_rise_ma
+        before = self._good.currents
+        return any(reading.currents[phase] - before[phase] >= least_ma for phase in (0, 1, 2))
 
     def take(self, reading: MeterReading | None, now_s: float) -> bool:
         """Note the last reading; true when it is new and counts."""
@@ -137,17 +148,17 @@ class CircuitMeter:
             self._lost = False
         return not self._lost
 
-    def update(self, sums: Sums, now_s: float) -> None:
-        """Estimate anew from the last reading, which is new and good."""
+    def update(self, sums: Sums, bounds: Bounds, now_s: float) -> None:
+        """Estimate anew from the last reading, which is new and good, under the limits in force."""
         reading = self._good
         assert reading is not None
         if self._placement is MeterPlacement.SUPPLY:
-            estimate, upper = self._estimate_supply(reading, sums)
+            estimate, upper = self._estimate_supply(reading, sums, bounds)
         elif self._placement is MeterPlacement.BUILDING:
             estimate = [float(self._floored(current)) for current in reading.currents]
             upper = estimate
         else:
-            estimate = self._estimate_charging(reading, sums)
+            estimate = self._estimate_charging(reading, sums, bounds)
             upper = estimate
         self._upper = _whole(upper)
         self._history.append((reading.at_s, _whole(estimate)))
@@ -177,19 +188,23 @@ class CircuitMeter:
     # ------------------------------------------------------------- the three placements
 
     def _estimate_supply(
-        self, reading: MeterReading, sums: Sums
+        self, reading: MeterReading, sums: Sums, bounds: Bounds
     ) -> tuple[list[float], list[float]]:
         """The new candidate, from the planned value of before, and the upper end."""
         at = 3 * self._node
-        model, settings = self._model, self._settings
+        settings = self._settings
         upper: list[float] = []
         estimate: list[float] = []
+        contradicted: set[int] = set()
         elapsed_s = 0.0 if self._previous_s is None else reading.at_s - self._previous_s
         share = 1.0 - exp(-elapsed_s / settings.background_drift_s)
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
-            most = sums.tight[slot] if meter > model.usable[slot] else sums.held[slot]
-            high = self._floored(meter - sums.low[slot])
+            most = sums.tight[slot] if meter > bounds.usable[slot] else sums.held[slot]
+            unexplained = meter - sums.low[slot]
+            if unexplained < -settings.contradiction_ma:
+                contradicted.add(phase)
+            high = self._floored(unexplained)
             low = min(high, self._floored(meter - most))
             # From the planned value, not from the last candidate: a car that stops by itself makes
             # the upper end dip until its next sample, and the dip must leave no trace.
@@ -198,20 +213,21 @@ class CircuitMeter:
             target = min(max(previous, likely_low), high)
             value = previous + (target - previous) * share
             value = min(max(value, low), high)
-            if self._unexplained(phase, meter - model.limit[slot], reading.at_s, slot, sums):
+            if self._unexplained(phase, meter - bounds.limit[slot], reading.at_s, slot, sums):
                 value = high
             estimate.append(value)
             upper.append(high)
+        self.contradicted = frozenset(contradicted)
         return estimate, upper
 
-    def _estimate_charging(self, reading: MeterReading, sums: Sums) -> list[float]:
+    def _estimate_charging(self, reading: MeterReading, sums: Sums, bounds: Bounds) -> list[float]:
         """The building is what was configured, plus what no ceiling of a station explains."""
         at = 3 * self._node
         worst = unmetered_background(self._model, self._node)
         estimate = []
         for phase, meter in enumerate(reading.currents):
             slot = at + phase
-            over = meter + worst[phase] > self._model.usable[slot]
+            over = meter + worst[phase] > bounds.usable[slot]
             most = sums.tight[slot] if over else sums.held[slot]
             estimate.append(float(worst[phase] + max(0, meter - most)))
         return estimate

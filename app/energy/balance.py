@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from app.domain.limits import LimitSource
 from app.domain.meter import MeterReading
 from app.domain.units import PhaseCurrents
 from app.energy.background import Background, Sums
+from app.energy.bounds import Bounds
 from app.energy.plan import BalanceSource, CircuitBalance
 from app.energy.site_model import SiteModel
 
 
 def balances(
     model: SiteModel,
+    bounds: Bounds,
     backgrounds: Sequence[Background],
     sums: Sums,
     limits: Sequence[int],
@@ -20,13 +23,16 @@ def balances(
 ) -> tuple[CircuitBalance, ...]:
     """One balance per circuit, parents first; ``limits`` per slot as asked for."""
     return tuple(
-        _balance(model, node, background, sums, limits, readings.get(model.node_names[node]))
+        _balance(
+            model, bounds, node, background, sums, limits, readings.get(model.node_names[node])
+        )
         for node, background in enumerate(backgrounds)
     )
 
 
 def _balance(
     model: SiteModel,
+    bounds: Bounds,
     node: int,
     background: Background,
     sums: Sums,
@@ -36,12 +42,14 @@ def _balance(
     circuit = model.circuits[node]
     plan = PhaseCurrents.of(background.plan)
     asked = _at(limits, node)
-    room = circuit.usable - plan - asked
+    usable = _at(bounds.usable, node)
+    room = usable - plan - asked
     phases = tuple(room)
     return CircuitBalance(
         circuit_id=circuit.circuit_id,
-        limit=circuit.limit,
-        usable=circuit.usable,
+        limit=_at(bounds.limit, node),
+        limit_source=_limit_source(bounds, node),
+        usable=usable,
         background=plan,
         background_upper=PhaseCurrents.of(background.upper),
         charging=_charging(background, sums, node, plan, reading),
@@ -52,6 +60,15 @@ def _balance(
         age_s=background.age_s,
         tightest_phase=phases.index(min(phases)),
     )
+
+
+def _limit_source(bounds: Bounds, node: int) -> LimitSource:
+    """Who set the limits of the phases, where it was not the installer."""
+    for slot in range(3 * node, 3 * node + 3):
+        source = bounds.source.get(slot)
+        if source is not None:
+            return source
+    return LimitSource.INSTALLATION
 
 
 def _charging(

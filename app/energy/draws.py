@@ -4,7 +4,12 @@ A fresh meter minus stale station figures would underestimate the building; so t
 an interval. ``low`` never exceeds what the car drew at the meter's instant, as long as a car only
 moves to follow its limits (or stops for good, which is on the safe side): it is the last measured
 value, lowered at once by any limit sent since, raised only when the meter is newer than the
-sample, and 0 when the sample is old or the station is away. ``high`` is the ceiling.
+sample, and 0 when the sample is old. ``high`` is the ceiling.
+
+A station that is away goes on drawing what it drew, as long as its limit holds: reserving its
+ceiling beside a building that contains its draw would count it twice. But it may be away because
+it has no power, and come back with it: once the meter shows less than all draws together, nothing
+is attributed to those who are away until they are back.
 """
 
 from __future__ import annotations
@@ -37,7 +42,7 @@ class Draw(msgspec.Struct, frozen=True):
 
 
 class _Memory:
-    __slots__ = ("fell_s", "held", "known_s", "pending", "settled")
+    __slots__ = ("fell_s", "held", "known_s", "pending", "settled", "withdrawn")
 
     def __init__(self, ceiling: Triple, now_s: float) -> None:
         self.held = ceiling
@@ -46,6 +51,7 @@ class _Memory:
         self.pending: deque[ConnectorSample] = deque()
         self.settled: ConnectorSample | None = None
         self.known_s = now_s
+        self.withdrawn = False
 
 
 class DrawEstimator:
@@ -74,12 +80,22 @@ class DrawEstimator:
         held = self._hold(memory, ceiling, now_s)
         latest = ceilings.sample(node.key)
         self._collect(memory, latest, meter_s)
-        if state is None or not state.online or latest is None:
+        if latest is None:
             return self._unknown(memory, ceiling, held, now_s)
+        if state is None or not state.online:
+            if memory.withdrawn:
+                return self._unknown(memory, ceiling, held, now_s)
+            low = self._least(node, memory, ceilings, ceiling_ma, now_s)
+            return Draw(ceiling, held, low, low, held)
+        memory.withdrawn = False
         if now_s - latest.at_s > settings.sample_ages * state.sample_interval_s:
             return self._unknown(memory, ceiling, held, now_s)
         memory.known_s = now_s
         return self._known(node, memory, latest, ceilings, ceiling, ceiling_ma, now_s)
+
+    def withdraw(self, key: ConnectorKey) -> None:
+        """Attribute nothing to this connector while it is away: the meter does not bear it out."""
+        self._memory[key].withdrawn = True
 
     def _collect(self, memory: _Memory, latest: ConnectorSample | None, meter_s: float) -> None:
         pending = memory.pending
@@ -125,16 +141,7 @@ class DrawEstimator:
     ) -> Draw:
         settings = self._settings
         held = memory.held
-        bound = ceiling_ma
-        if not ceilings.exceeds(node.key):
-            low_water = ceilings.low_water(node.key, now_s)
-            bound = ceiling_ma if low_water is None else min(low_water, ceiling_ma)
-        low = NOTHING
-        if memory.settled is not None:
-            low = self._low(node, memory.settled, bound)
-            for sample in memory.pending:
-                low = _least(low, self._low(node, sample, bound))
-            low = _least(held, low)
+        low = self._least(node, memory, ceilings, ceiling_ma, now_s)
         measured_s = latest.at_s - settings.sample_delay_s
         changed_s = ceilings.changed_s(node.key)
         followed = measured_s >= changed_s + settings.follow_s
@@ -145,6 +152,26 @@ class DrawEstimator:
             high = _on_site(node, tuple(latest.high), settings.comply_tolerance_ma)
             tight = _most(low, _least(held, high))
         return Draw(ceiling, held, low, likely, tight)
+
+    def _least(
+        self,
+        node: ConnectorNode,
+        memory: _Memory,
+        ceilings: Ceilings,
+        ceiling_ma: int,
+        now_s: float,
+    ) -> Triple:
+        """The least that the samples, and the limits since, leave it to draw."""
+        if memory.settled is None:
+            return NOTHING
+        bound = ceiling_ma
+        if not ceilings.exceeds(node.key):
+            low_water = ceilings.low_water(node.key, now_s)
+            bound = ceiling_ma if low_water is None else min(low_water, ceiling_ma)
+        low = self._low(node, memory.settled, bound)
+        for sample in memory.pending:
+            low = _least(low, self._low(node, sample, bound))
+        return _least(memory.held, low)
 
     @staticmethod
     def _low(node: ConnectorNode, sample: ConnectorSample, bound_ma: int) -> Triple:

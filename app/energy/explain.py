@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from app.domain.limits import Reason, ReasonCode
+from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.energy.allocator import OWN_CAP
 from app.energy.plan import BalanceSource
 from app.energy.site_model import SiteModel
@@ -12,31 +12,45 @@ from app.energy.site_model import SiteModel
 _LOST = frozenset({BalanceSource.STATIC, BalanceSource.FROZEN})
 
 
-def of_slot(
-    model: SiteModel, sources: Mapping[int, BalanceSource], slot: int, granted_ma: int
-) -> Reason:
-    """The reason of a grant that ``slot`` bounds; ``sources`` by circuit node."""
-    node, phase = divmod(slot, 3)
-    if model.is_station(node):
-        return Reason(ReasonCode.CONNECTOR, None, phase)
-    code = ReasonCode.CIRCUIT if granted_ma else ReasonCode.WAITING
-    if sources[node] in _LOST:
-        code = ReasonCode.METER_LOST
-    return Reason(code, model.node_names[node], phase)
+class Explainer:
+    """Tells slots apart in one cycle.
 
+    ``backgrounds`` says by circuit node where its background comes from, ``sources`` by slot who
+    set its limit where it was not the installer.
+    """
 
-def of_grant(
-    model: SiteModel,
-    sources: Mapping[int, BalanceSource],
-    granted_ma: int,
-    binding: int,
-    *,
-    by_demand: bool,
-) -> Reason:
-    """The reason of the allocator's result; ``by_demand`` when the cap was the car's demand."""
-    if binding != OWN_CAP:
-        return of_slot(model, sources, binding, granted_ma)
-    return Reason(ReasonCode.DEMAND if by_demand else ReasonCode.CONNECTOR)
+    def __init__(
+        self,
+        model: SiteModel,
+        backgrounds: Mapping[int, BalanceSource],
+        sources: Mapping[int, LimitSource],
+    ) -> None:
+        self._model = model
+        self._backgrounds = backgrounds
+        self._sources = sources
+
+    def of_slot(self, slot: int, granted_ma: int) -> Reason:
+        """The reason of a grant that ``slot`` bounds."""
+        model = self._model
+        source = self._sources.get(slot, LimitSource.INSTALLATION)
+        phases, powers = 3 * model.node_count, 4 * model.node_count
+        if slot >= powers:
+            node, phase = divmod(slot - powers, 3)
+            return Reason(ReasonCode.UNBALANCE, model.node_names[node], phase)
+        if slot >= phases:
+            name = model.node_names[slot - phases]
+            return Reason(ReasonCode.POWER, name, source=source)
+        node, phase = divmod(slot, 3)
+        if model.is_station(node):
+            return Reason(ReasonCode.CONNECTOR, None, phase)
+        code = ReasonCode.CIRCUIT if granted_ma else ReasonCode.WAITING
+        if self._backgrounds[node] in _LOST:
+            code = ReasonCode.METER_LOST
+        return Reason(code, model.node_names[node], phase, source)
+
+    def of_grant(self, granted_ma: int, binding: int, own: Reason) -> Reason:
+        """The reason of the allocator's result; ``own`` when the session's own cap binds."""
+        return own if binding == OWN_CAP else self.of_slot(binding, granted_ma)
 
 
 def of_limit(target: Reason, *, held_back: bool, frozen_circuit: str | None) -> Reason:

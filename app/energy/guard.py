@@ -19,17 +19,20 @@ class Guard:
     def __init__(
         self,
         model: SiteModel,
-        upper: Sequence[int],
+        room: Sequence[int],
         frozen: frozenset[int],
         phases: Sequence[Triple],
         until_s: float,
     ) -> None:
-        """Take ``upper`` (mA per slot) and ``phases`` in use (1 or 0, per connector index).
+        """Take ``room`` for charging (mA per slot of phases, then of power) and ``phases`` in use.
+
+        Room is what the limits in force leave beside the most that the background can be; phases
+        are 1 or 0, per connector index.
 
         No increase passes below a node in ``frozen``, nor after ``until_s``: the meter has moved on.
         """
         self._model = model
-        self._upper = upper
+        self._room = room
         self._frozen = frozen
         self._phases = phases
         self._until_s = until_s
@@ -48,8 +51,10 @@ class Guard:
         """
         model = self._model
         most = list(ceilings)
-        load = model.sum_up(
-            [(a * e, b * e, c * e) for (a, b, c), e in zip(self._phases, most, strict=True)]
+        load = model.with_power(
+            model.sum_up(
+                [(a * e, b * e, c * e) for (a, b, c), e in zip(self._phases, most, strict=True)]
+            )
         )
         admitted = []
         for change in changes:
@@ -62,12 +67,14 @@ class Guard:
                     continue
                 if not self._frozen.isdisjoint(node.path):
                     continue
-                slots = model.slots(index, self._phases[index])
+                phases = self._phases[index]
                 more = max(0, change.limit_ma - most[index])
-                if any(self._upper[s] + load[s] + more > model.usable[s] for s in slots):
+                added = [(slot, more) for slot in model.slots(index, phases)]
+                added += [(model.power_slot(n), more * sum(phases)) for n in node.path]
+                if any(load[slot] + ma > self._room[slot] for slot, ma in added):
                     continue
                 most[index] += more
-                for slot in slots:
-                    load[slot] += more
+                for slot, ma in added:
+                    load[slot] += ma
             admitted.append(change)
         return admitted

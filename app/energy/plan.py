@@ -6,7 +6,7 @@ import enum
 
 import msgspec
 
-from app.domain.limits import Allocation, Reason
+from app.domain.limits import Allocation, LimitSource, Reason
 from app.domain.meter import MeterReading
 from app.domain.station import ConnectorKey
 from app.domain.units import PhaseCurrents
@@ -46,7 +46,8 @@ class BalanceSource(enum.StrEnum):
 class CircuitBalance(msgspec.Struct, frozen=True):
     """One circuit's account, mA per site phase.
 
-    ``background`` is the planned load other than the stations, ``background_upper`` the most it
+    ``limit`` is the limit in force and ``limit_source`` who set it, ``usable`` the same less the
+    margin; ``background`` is the planned load other than the stations, ``background_upper`` the most it
     can be by the last reading, ``charging`` the estimated draw of the stations, ``limits`` the sum
     of the limits asked for, ``ceilings`` the most the stations may draw. ``meter`` is the last
     reading and ``age_s`` its age. ``tightest_phase`` is the phase with the least left.
@@ -64,6 +65,7 @@ class CircuitBalance(msgspec.Struct, frozen=True):
     source: BalanceSource
     age_s: float | None
     tightest_phase: int
+    limit_source: LimitSource = LimitSource.INSTALLATION
 
 
 class Plan(msgspec.Struct, frozen=True):

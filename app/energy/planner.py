@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import msgspec
 
-from app.domain.limits import Allocation, Reason, ReasonCode
-from app.domain.meter import MeterPlacement, Quality
+from app.domain.limits import Allocation, LimitSource, Reason, ReasonCode
+from app.domain.meter import MeterPlacement, MeterReading, Quality
+from app.domain.rules import SharingPolicy
 from app.domain.station import ConnectorKey
-from app.energy import balance, explain
+from app.energy import balance, constraints, explain, policies
 from app.energy.admission import Admission, Candidate
 from app.energy.allocator import AllocationProblem, Participant, allocate
 from app.energy.background import Background, CircuitMeter, Sums, unmetered_background
+from app.energy.bounds import Bounds, limits_in_force, measured_voltages
 from app.energy.ceilings import Ceilings
 from app.energy.demand import Demand, DemandTracker
 from app.energy.draws import Draw, DrawEstimator
@@ -51,11 +53,15 @@ class _View(msgspec.Struct):
         return min(self.node.rating_ma, cap, self.demand.current_ma)
 
     @property
-    def by_demand(self) -> bool:
-        """Whether the car's demand is what caps it."""
+    def cap_reason(self) -> Reason:
+        """What caps it: the car's demand, a limit of the session, or the outlet."""
         assert self.state is not None
-        cap = self.node.rating_ma if self.state.cap_ma is None else self.state.cap_ma
-        return self.demand.current_ma < min(self.node.rating_ma, cap)
+        rating_ma = self.node.rating_ma
+        cap_ma = rating_ma if self.state.cap_ma is None else self.state.cap_ma
+        if self.demand.current_ma < min(rating_ma, cap_ma):
+            return Reason(ReasonCode.DEMAND)
+        source = self.state.cap_source if cap_ma < rating_ma else LimitSource.INSTALLATION
+        return Reason(ReasonCode.CONNECTOR, source=source)
 
     @property
     def held_ma(self) -> int:
@@ -77,6 +83,7 @@ class Planner:
         self._stability = Stability(self.settings)
         self._meters: dict[str, CircuitMeter] = {}
         self._guard: Guard | None = None
+        self._bounds: Bounds | None = None
 
     def replace_model(self, model: SiteModel) -> None:
         """Take over a changed configuration; what is known of remaining parts stays.
@@ -92,6 +99,7 @@ class Planner:
         self.model = model
         self.ceilings.replace_nodes(model.connectors)
         self._guard = None
+        self._bounds = None
 
     # ------------------------------------------------------------- the cycle
 
@@ -101,23 +109,33 @@ class Planner:
         fresh = self._take_readings(state)
         views = self._views(state)
         sums = self._sums(views, now_s)
+        bounds = limits_in_force(
+            self.model, state.caps, measured_voltages(self.model, state.readings)
+        )
+        self._bounds = bounds
         for circuit_id in fresh:
-            self._meters[circuit_id].update(sums, now_s)
+            self._meters[circuit_id].update(sums, bounds, now_s)
+            self._withdraw_the_absent(views, circuit_id)
         backgrounds = [
             self._background(node, sums, now_s) for node in range(len(self.model.circuits))
         ]
-        room = self._room(views, backgrounds, sums)
-        self._share(views, backgrounds, room, now_s)
+        reserved = self.model.sum_up(
+            [NOTHING if view.is_session else view.draw.ceiling for view in views]
+        )
+        room = constraints.room(
+            self.model, bounds, backgrounds, reserved, sums.ceiling, self.settings
+        )
+        room = self._share(views, backgrounds, room, reserved, bounds.power_nodes, state)
         frozen = frozenset(n for n, background in enumerate(backgrounds) if background.frozen)
         wishes = [
-            self._wish(view, frozen, now_s) for view in views if view.is_session or view.is_defiant
+            self._wish(view, frozen, bounds.power_nodes, now_s)
+            for view in views
+            if view.is_session or view.is_defiant
         ]
         decided = self._stability.decide(wishes, room, now_s)
-        upper = [current for background in backgrounds for current in background.upper]
-        upper += [0] * (3 * self.model.node_count - len(upper))
         self._guard = Guard(
             self.model,
-            upper,
+            constraints.charging_room(self.model, bounds, backgrounds),
             frozen,
             [view.phases for view in views],
             now_s + self.settings.stale_freeze_s,
@@ -125,8 +143,23 @@ class Planner:
         changes = self._changes(views, decided, frozen, now_s)
         allocations = tuple(self._allocation(view, changes, frozen) for view in views)
         limits = self.model.sum_up([self._asked_triple(view, changes) for view in views])
-        balances = balance.balances(self.model, backgrounds, sums, limits, state.readings)
+        balances = balance.balances(self.model, bounds, backgrounds, sums, limits, state.readings)
         return Plan(allocations, tuple(changes.values()), balances)
+
+    def is_urgent(self, circuit_id: str, reading: MeterReading) -> bool:
+        """Whether a new reading asks for decreases at once: over what may flow, or a building that
+        rises."""
+        node = self.model.circuit_index.get(circuit_id)
+        meter = self._meters.get(circuit_id)
+        if node is None or meter is None or self._bounds is None:
+            return False
+        if reading.quality is not Quality.GOOD:
+            return False
+        if self.model.placements.get(circuit_id) is not MeterPlacement.SUPPLY:
+            return meter.rises(reading)
+        first = 3 * node
+        usable = self._bounds.usable[first : first + 3]
+        return any(ma > most for ma, most in zip(reading.currents, usable, strict=True))
 
     def permits(self, change: LimitChange, now_s: float) -> bool:
         """The guard's word on one change of the last plan, at the instant of sending."""
@@ -256,6 +289,17 @@ class Planner:
             falling=sum_up([self._falling(view, now_s) for view in views]),
         )
 
+    def _withdraw_the_absent(self, views: list[_View], circuit_id: str) -> None:
+        """Who is away is thought to draw no more, where the meter shows less than all draws."""
+        phases = self._meters[circuit_id].contradicted
+        if not phases:
+            return
+        node = self.model.circuit_index[circuit_id]
+        for view in views:
+            away = view.state is None or not view.state.online
+            if away and node in view.node.path and any(view.draw.low[p] for p in phases):
+                self._draws.withdraw(view.node.key)
+
     def _falling(self, view: _View, now_s: float) -> Triple:
         """What a limit lowered a moment ago will still take off; a late car gets no more time."""
         fall_ma = view.ceiling_ma - view.held_ma
@@ -271,68 +315,79 @@ class Planner:
         static = unmetered_background(self.model, node)
         return Background(static, static, BalanceSource.UNMETERED)
 
-    def _room(self, views: list[_View], backgrounds: list[Background], sums: Sums) -> Room:
-        model = self.model
-        reserved = model.sum_up(
-            [NOTHING if view.is_session else view.draw.ceiling for view in views]
-        )
-        load, slack, trigger = [], [], []
-        for slot, usable in enumerate(model.usable):
-            node, phase = divmod(slot, 3)
-            plan = upper = 0
-            if not model.is_station(node):
-                plan, upper = backgrounds[node].plan[phase], backgrounds[node].upper[phase]
-            margin = model.limit[slot] - usable
-            load.append(plan + reserved[slot])
-            slack.append(usable - upper - sums.ceiling[slot])
-            trigger.append(usable + round(margin * self.settings.decrease_dead_band))
-        return Room(model.usable, trigger, load, slack)
-
     # ------------------------------------------------------------- share
 
     def _share(
-        self, views: list[_View], backgrounds: list[Background], room: Room, now_s: float
-    ) -> None:
-        """Write each session's target and its reason into its view."""
-        sources = {node: background.source for node, background in enumerate(backgrounds)}
+        self,
+        views: list[_View],
+        backgrounds: list[Background],
+        room: Room,
+        reserved: list[int],
+        power_nodes: frozenset[int],
+        state: SiteState,
+    ) -> Room:
+        """Write each session's target and its reason into its view.
+
+        Returns the room, narrowed where phases would differ by too much.
+        """
+        lost = {node: background.source for node, background in enumerate(backgrounds)}
+        why = explain.Explainer(self.model, lost, room.sources)
         by_key = {view.node.key: view for view in views if view.is_session}
-        order = self._admission.order([_candidate(view) for view in by_key.values()], now_s)
+        order = self._admission.order(
+            [_candidate(view) for view in by_key.values()], state.policy, state.now_s
+        )
         headroom = [u - load for u, load in zip(room.usable, room.load, strict=True)]
-        participants = []
-        for one in order:
-            view = by_key[one.key]
-            assert view.state is not None
-            participants.append(
-                Participant(
-                    slots=self.model.slots(view.node.index, view.phases),
-                    floor_ma=view.node.min_ma,
-                    cap_ma=view.cap_ma,
-                    step_ma=view.node.step_ma,
-                    weight=view.state.weight,
-                    held_ma=view.held_ma,
-                    priority=one.rank,
-                )
-            )
-        grants = allocate(AllocationProblem(headroom, participants))
+        participants = [
+            self._participant(by_key[one.key], priority, state.policy, power_nodes)
+            for one, priority in zip(order, policies.classes(state.policy, order), strict=True)
+        ]
+        unbalances = constraints.unbalances(self.model, backgrounds, reserved)
+        grants = allocate(AllocationProblem(headroom, participants, unbalances))
         for view in by_key.values():
             # Those not in the order rest after a pause, or would have to wait anyway.
             slots = self.model.slots(view.node.index, view.phases)
             least = min(slots, key=grants.room.__getitem__)
             view.reason = Reason(ReasonCode.HOLDING)
             if grants.room[least] < view.node.min_ma:
-                view.reason = explain.of_slot(self.model, sources, least, 0)
+                view.reason = why.of_slot(least, 0)
         for one, granted, binding in zip(order, grants.granted_ma, grants.binding, strict=True):
             view = by_key[one.key]
             view.target_ma = granted
-            view.reason = explain.of_grant(
-                self.model, sources, granted, binding, by_demand=view.by_demand
-            )
+            view.reason = why.of_grant(granted, binding, view.cap_reason)
+        return constraints.narrowed(self.model, room, grants.headroom)
 
-    def _wish(self, view: _View, frozen: frozenset[int], now_s: float) -> Wish:
+    def _participant(
+        self, view: _View, priority: int, policy: SharingPolicy, power_nodes: frozenset[int]
+    ) -> Participant:
+        assert view.state is not None
+        index, floor_ma, count = view.node.index, view.node.min_ma, sum(view.phases)
+        share = policies.share(policy, view.state.weight, floor_ma, count)
+        return Participant(
+            slots=self._slots(view),
+            floor_ma=floor_ma,
+            cap_ma=view.cap_ma,
+            step_ma=view.node.step_ma,
+            weight=share.weight,
+            held_ma=view.held_ma,
+            priority=priority,
+            power_slots=self.model.power_slots(index, power_nodes),
+            phase_count=count,
+            start_ma=share.start_ma,
+        )
+
+    def _slots(self, view: _View) -> tuple[int, ...]:
+        index, phases = view.node.index, view.phases
+        return (*self.model.slots(index, phases), *self.model.unbalance_slots(index, phases))
+
+    def _wish(
+        self, view: _View, frozen: frozenset[int], power_nodes: frozenset[int], now_s: float
+    ) -> Wish:
         ledger, key, node = self.ceilings, view.node.key, view.node
         return Wish(
             key=key,
-            slots=self.model.slots(node.index, view.phases),
+            slots=self._slots(view),
+            power_slots=self.model.power_slots(node.index, power_nodes),
+            phase_count=sum(view.phases),
             target_ma=view.target_ma,
             asked_ma=view.asked_ma,
             ceiling_ma=view.ceiling_ma,

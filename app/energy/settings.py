@@ -95,6 +95,10 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """An overload that lasts this long, with no decrease under way, is met with the worst case."""
     overload_follow_s: float = 6.0
     """A decrease sent this long ago has no more share in curing an overload."""
+    contradiction_ma: int = 3_000
+    """A meter this far below what the stations are thought to draw contradicts it."""
+    urgent_rise_ma: int = 2_000
+    """A rise of a meter that sees one part only, from which the next cycle does not wait."""
     stale_freeze_s: float = 2.5
     """A reading older than this allows no increase."""
     stale_static_s: float = 4.0

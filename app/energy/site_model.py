@@ -1,7 +1,9 @@
 """The site compiled to integers: nodes with limits, connectors with phases and paths.
 
-A *slot* is one phase of one node, numbered ``3 * node + phase``; every constraint of load
-management is "what is drawn through a slot stays below its limit". Circuits come first, parents
+A *slot* is something that a limit can bound; every constraint of load management is "what is drawn
+through a slot stays below its limit". One phase of one node is slot ``3 * node + phase``; with N
+nodes, the total of a node's phases is slot ``3 * N + node`` (limits of power), and what a phase
+carries more than the others is slot ``4 * N + 3 * node + phase``. Circuits come first, parents
 before children; after them one node for each station whose connectors share less than their sum.
 """
 
@@ -80,6 +82,9 @@ class SiteModel:
         self.index = {node.key: node.index for node in self.connectors}
         self.leaf = tuple(node.path[0] for node in self.connectors)
         self.node_count = len(self.node_names)
+        self._unbalanced = frozenset(
+            node for node, circuit in enumerate(tree) if circuit.max_unbalance_ma is not None
+        )
 
     @classmethod
     def compile(
@@ -107,6 +112,38 @@ class SiteModel:
     def slots(self, index: int, phases: Triple) -> tuple[int, ...]:
         """The slots that connector ``index`` loads when the phases with a true entry carry."""
         return _slots(self.connectors[index].path, phases)
+
+    def power_slot(self, node: int) -> int:
+        """The slot of the node's total power."""
+        return 3 * self.node_count + node
+
+    def power_slots(self, index: int, bounded: frozenset[int]) -> tuple[int, ...]:
+        """The slots of total power that connector ``index`` loads, of the nodes in ``bounded``."""
+        if not bounded:
+            return ()
+        path = self.connectors[index].path
+        return tuple(self.power_slot(node) for node in path if node in bounded)
+
+    def unbalance_slot(self, node: int, phase: int) -> int:
+        """The slot of what ``phase`` carries more than the node's other phases."""
+        return 4 * self.node_count + 3 * node + phase
+
+    def unbalance_slots(self, index: int, phases: Triple) -> tuple[int, ...]:
+        """The slots of unbalance that connector ``index`` loads; three equal currents load none."""
+        if not self._unbalanced or all(phases):
+            return ()
+        return tuple(
+            self.unbalance_slot(node, phase)
+            for node in self.connectors[index].path
+            if node in self._unbalanced
+            for phase in (0, 1, 2)
+            if phases[phase]
+        )
+
+    def with_power(self, per_slot: Sequence[int]) -> list[int]:
+        """``per_slot`` of the phases, followed by each node's sum of its three."""
+        sums = [sum(per_slot[3 * node : 3 * node + 3]) for node in range(self.node_count)]
+        return [*per_slot, *sums]
 
     def sum_up(self, per_connector: Sequence[Triple]) -> list[int]:
         """Per slot, the sum of ``per_connector`` (site phases, mA) of all connectors below."""

@@ -38,9 +38,13 @@ class ConnectorSample(msgspec.Struct, frozen=True):
     conductors_in_use: tuple[int, ...] | None = None
 
     @classmethod
-    def of(cls, sample: Sample, wired: int) -> ConnectorSample | None:
+    def of(
+        cls, sample: Sample, wired: int, mean_power_w: int | None = None
+    ) -> ConnectorSample | None:
         """From a station's sample on an outlet with ``wired`` conductors (1 to 3).
 
+        ``mean_power_w`` is what the energy register tells of the power while the current was the
+        same; it counts the conductors in use where the reported power does not.
         ``None`` when the sample carries no current and no power. A power alone is spread over
         the conductors: at most all of it on one (``high``), nothing sure (``low`` = 0).
         """
@@ -55,6 +59,8 @@ class ConnectorSample(msgspec.Struct, frozen=True):
         if sample.current_unphased_ma is not None:
             current = abs(sample.current_unphased_ma)
             in_use = _by_power(current, sample.power_w, wired)
+            if in_use is None:
+                in_use = _by_power(current, mean_power_w, wired)
             sure = in_use if in_use is not None else (0,)
             low = [current if conductor in sure else 0 for conductor in range(wired)]
             return cls(sample.received_s, _three(low), _three([_ceiling(current)] * wired), in_use)
@@ -62,6 +68,16 @@ class ConnectorSample(msgspec.Struct, frozen=True):
             high_ma = abs(sample.power_w) * 1000 // NOMINAL_VOLTAGE_V
             return cls(sample.received_s, ZERO, _three([high_ma] * wired))
         return None
+
+    def between_lines(self) -> ConnectorSample:
+        """The sample of a single-phase outlet between two line conductors: both carry its current."""
+        in_use = (0, 1) if self.conductors_in_use else self.conductors_in_use
+        return ConnectorSample(
+            self.at_s,
+            PhaseCurrents(self.low.l1, self.low.l1, 0),
+            PhaseCurrents(self.high.l1, self.high.l1, 0),
+            in_use,
+        )
 
 
 class ConnectorState(msgspec.Struct, frozen=True):

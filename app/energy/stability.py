@@ -8,11 +8,12 @@ is sent again unchanged. Nothing else is ever sent.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from math import inf
 
 import msgspec
 
+from app.domain.limits import LimitSource
 from app.domain.station import ConnectorKey
 from app.energy.settings import EnergySettings
 
@@ -22,7 +23,8 @@ class Wish(msgspec.Struct, frozen=True):
 
     ``target_ma`` is what the allocator wants; ``asked_ma`` the limit last asked for, ``None`` when
     nobody knows what the station holds; ``ceiling_ma`` the most and ``least_ma`` the least that may
-    be in force; ``slots`` what it loads; ``frozen`` when it must not be increased; ``uncertain`` when
+    be in force; ``slots`` what it loads with its current, ``power_slots`` what with ``phase_count``
+    times that; ``frozen`` when it must not be increased; ``uncertain`` when
     a message may be lost, ``overdue`` when an answer is awaited for too long. After a failure
     decreases wait for ``retry_soon_s``, the rest for ``retry_at_s``. A ``defiant`` connector draws
     more than its limit: its ceiling is reserved, and it is switched off where current is short.
@@ -47,6 +49,23 @@ class Wish(msgspec.Struct, frozen=True):
     overdue: bool = False
     frozen: bool = False
     defiant: bool = False
+    power_slots: tuple[int, ...] = ()
+    phase_count: int = 1
+
+    @property
+    def loads(self) -> Iterator[tuple[int, int]]:
+        """Its slots, each with the factor by which it loads them."""
+        for slot in self.slots:
+            yield slot, 1
+        for slot in self.power_slots:
+            yield slot, self.phase_count
+
+    def least(self, room: Sequence[int]) -> int:
+        """By how much its current may change until one of its slots has no ``room`` left."""
+        least = min(room[slot] for slot in self.slots)
+        for slot in self.power_slots:
+            least = min(least, room[slot] // self.phase_count)
+        return least
 
     @property
     def held_ma(self) -> int:
@@ -56,13 +75,15 @@ class Wish(msgspec.Struct, frozen=True):
 
 class Room(msgspec.Struct, frozen=True):
     """Per slot (mA): ``usable``, ``trigger`` (the load from which limits are lowered), ``load``
-    (planned background and reservations, the defiant among them, without the other wishes), ``slack`` (what is certainly free).
+    (planned background and reservations, the defiant among them, without the other wishes),
+    ``slack`` (what is certainly free). ``sources`` names who bounds a slot, if not the installer.
     """
 
     usable: Sequence[int]
     trigger: Sequence[int]
     load: Sequence[int]
     slack: Sequence[int]
+    sources: Mapping[int, LimitSource] = {}
 
 
 class Stability:
@@ -82,7 +103,7 @@ class Stability:
                 continue
             assert wish.asked_ma is not None
             # Repeating a value that is not the least possible may raise: only where all fits.
-            fits = not wish.frozen and min(room.slack[slot] for slot in wish.slots) >= 0
+            fits = not wish.frozen and wish.least(room.slack) >= 0
             if wish.asked_ma <= wish.least_ma or fits:
                 chosen[wish.key] = wish.asked_ma
         # An overload does not wait for the next second: decreases are never paced.
@@ -98,8 +119,8 @@ class Stability:
         for wish in wishes:
             if wish.defiant:
                 continue
-            for slot in wish.slots:
-                load[slot] += wish.held_ma
+            for slot, factor in wish.loads:
+                load[slot] += wish.held_ma * factor
         short = {slot for slot, sum_ma in enumerate(load) if sum_ma > room.trigger[slot]}
         pressed = short | self._disputed(wishes, room, load, now_s)
         lowered = {}
@@ -113,14 +134,18 @@ class Stability:
                 # Nobody knows what the station holds: any limit below the ceiling is news.
                 if not wish.in_flight and wish.target_ma <= wish.ceiling_ma:
                     lowered[wish.key] = wish.target_ma
-            elif wish.target_ma < wish.asked_ma and not pressed.isdisjoint(wish.slots):
+            elif wish.target_ma < wish.asked_ma and self._is_pressed(wish, pressed):
                 lowered[wish.key] = wish.target_ma
             elif wish.overdue and wish.asked_ma < wish.ceiling_ma:
                 lowered[wish.key] = wish.asked_ma
         return lowered
 
+    @staticmethod
+    def _is_pressed(wish: Wish, pressed: set[int]) -> bool:
+        return not (pressed.isdisjoint(wish.slots) and pressed.isdisjoint(wish.power_slots))
+
     def _to_switch_off(self, wish: Wish, short: set[int], now_s: float) -> bool:
-        if wish.asked_ma == 0 or wish.in_flight or short.isdisjoint(wish.slots):
+        if wish.asked_ma == 0 or wish.in_flight or not self._is_pressed(wish, short):
             return False
         return now_s - wish.changed_s >= self._settings.follow_s
 
@@ -138,10 +163,10 @@ class Stability:
         ]
         wanted = list(load)
         for wish, more in wanting:
-            for slot in wish.slots:
-                wanted[slot] += more
+            for slot, factor in wish.loads:
+                wanted[slot] += more * factor
         for wish, more in wanting:
-            blocking = [slot for slot in wish.slots if wanted[slot] > room.usable[slot]]
+            blocking = [slot for slot, _ in wish.loads if wanted[slot] > room.usable[slot]]
             if not blocking:
                 continue
             since = self._deprived_since.get(wish.key, now_s)
@@ -166,24 +191,22 @@ class Stability:
         # What the plan leaves beside all that is held: others may hold more than their target.
         spare = [usable - load for usable, load in zip(room.usable, room.load, strict=True)]
         for wish in wishes:
-            for slot in wish.slots if not wish.defiant else ():
-                spare[slot] -= lowered.get(wish.key, wish.held_ma)
+            if wish.defiant:
+                continue
+            for slot, factor in wish.loads:
+                spare[slot] -= lowered.get(wish.key, wish.held_ma) * factor
         raised = {}
         # The most deprived first; sorting is stable, so the order of admission decides between equals.
         for wish in sorted(wishes, key=lambda wish: wish.held_ma * 1000 // wish.weight):
             if wish.key in lowered or not self._may_rise(wish, now_s):
                 continue
-            limit_ma = self._reachable(
-                wish,
-                min(slack[slot] for slot in wish.slots),
-                min(spare[slot] for slot in wish.slots),
-            )
+            limit_ma = self._reachable(wish, wish.least(slack), wish.least(spare))
             if limit_ma is None:
                 continue
             raised[wish.key] = limit_ma
-            for slot in wish.slots:
-                slack[slot] -= max(0, limit_ma - wish.ceiling_ma)
-                spare[slot] -= limit_ma - wish.held_ma
+            for slot, factor in wish.loads:
+                slack[slot] -= max(0, limit_ma - wish.ceiling_ma) * factor
+                spare[slot] -= (limit_ma - wish.held_ma) * factor
         return raised
 
     def _may_rise(self, wish: Wish, now_s: float) -> bool:

@@ -14,7 +14,7 @@ import msgspec
 from app.domain.circuit import Circuit, CircuitTree
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.meter import MeterConfig
-from app.domain.station import ChargingStation
+from app.domain.station import ChargingStation, Connector
 from app.domain.units import MIN_CHARGE_MA, PhaseCurrents
 from app.energy import failsafe
 from app.energy.site_model import SiteModel
@@ -180,16 +180,22 @@ def check_station(station: ChargingStation, tree: CircuitTree) -> None:
     if not MIN_CHARGE_MA <= station.max_ma <= 125_000:
         raise InvalidInputError("station-current-range", field="max_a")
     for connector in station.connectors:
-        if connector.connector_id < 1 or connector.phases not in (1, 3):
-            raise InvalidInputError("connector-invalid", field="connectors")
-        if not MIN_CHARGE_MA <= connector.min_ma <= connector.max_ma <= 125_000:
-            raise InvalidInputError("connector-current-range", field="max_a")
-        if not 100 <= connector.step_ma <= connector.min_ma:
-            raise InvalidInputError("connector-invalid", field="connectors")
+        _check_connector(connector)
     if station.fallback_ma != 0 and not MIN_CHARGE_MA <= station.fallback_ma <= station.max_ma:
         raise InvalidInputError("station-fallback-range", field="fallback_a")
     if not 100 <= station.weight <= 10_000:
         raise InvalidInputError("station-weight-range", field="weight")
+
+
+def _check_connector(connector: Connector) -> None:
+    if connector.connector_id < 1 or connector.phases not in (1, 3):
+        raise InvalidInputError("connector-invalid", field="connectors")
+    if connector.line_to_line and connector.phases != 1:
+        raise InvalidInputError("connector-between-lines", field="connectors")
+    if not MIN_CHARGE_MA <= connector.min_ma <= connector.max_ma <= 125_000:
+        raise InvalidInputError("connector-current-range", field="max_a")
+    if not 100 <= connector.step_ma <= connector.min_ma:
+        raise InvalidInputError("connector-invalid", field="connectors")
 
 
 def _check_meter(meter: MeterConfig, tree: CircuitTree) -> None:

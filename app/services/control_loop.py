@@ -7,10 +7,12 @@ readings, stations -> SiteState -> plan -> guard -> SetChargingProfile
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from collections.abc import Callable
 
+from app.domain.meter import MeterReading
 from app.energy.plan import Plan
 from app.energy.planner import Planner
 from app.energy.site_model import SiteModel
@@ -54,6 +56,7 @@ class ControlLoop:
         self._configuration = configuration
         self._clock = clock
         self._lease_s = lease_s
+        self._hurry = asyncio.Event()
         self._observers: list[Callable[[SiteState, Plan], None]] = []
         self.cycles = 0
         self.failures = 0
@@ -71,12 +74,25 @@ class ControlLoop:
         self._planner.replace_model(model_of(configuration))
 
     async def run(self) -> None:
-        """Cycles until cancelled; a late cycle is not made up for."""
+        """Cycles until cancelled, once a second and when something is urgent.
+
+        A late cycle is not made up for; an urgent one does not move the rhythm of the others.
+        """
         next_s = self._clock.monotonic_s()
         while True:
+            self._hurry.clear()
             self.cycle()
-            next_s = max(next_s + PERIOD_S, self._clock.monotonic_s())
-            await asyncio.sleep(next_s - self._clock.monotonic_s())
+            now_s = self._clock.monotonic_s()
+            if now_s >= next_s:
+                next_s = max(next_s + PERIOD_S, now_s)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(next_s - now_s):
+                    await self._hurry.wait()
+
+    def notice(self, circuit_id: str, reading: MeterReading) -> None:
+        """A circuit's meter has answered: a load too high does not wait for the next second."""
+        if self._planner.is_urgent(circuit_id, reading):
+            self._hurry.set()
 
     def cycle(self) -> None:
         """One cycle: plan, send, show."""

@@ -94,6 +94,7 @@ class Manager:
             clock=clock,
             lease_s=settings.lease_s,
         )
+        self.meters.on_reading(self.control.notice)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from typing import Protocol
 
 from app.domain.meter import MeterConfig, MeterReading
@@ -21,7 +22,8 @@ class RunningMeter(MeterPort, Protocol):
         ...
 
 
-MeterFactory = Callable[[MeterConfig], RunningMeter]
+OnReading = Callable[[MeterReading], None]
+MeterFactory = Callable[[MeterConfig, OnReading], RunningMeter]
 
 
 class MeterDesk:
@@ -30,6 +32,11 @@ class MeterDesk:
     def __init__(self, factory: MeterFactory) -> None:
         self._factory = factory
         self._running: dict[str, RunningMeter] = {}
+        self._listeners: list[Callable[[str, MeterReading], None]] = []
+
+    def on_reading(self, listener: Callable[[str, MeterReading], None]) -> None:
+        """``listener`` is told each circuit's new reading, as it comes."""
+        self._listeners.append(listener)
 
     async def configure(self, configuration: SiteConfiguration) -> None:
         """Meters that did not change keep running and keep their last reading."""
@@ -40,9 +47,13 @@ class MeterDesk:
                 await meter.stop()
         for meter_id, config in wanted.items():
             if meter_id not in self._running:
-                meter = self._factory(config)
+                meter = self._factory(config, partial(self._tell, config.circuit_id))
                 self._running[meter_id] = meter
                 await meter.start()
+
+    def _tell(self, circuit_id: str, reading: MeterReading) -> None:
+        for listener in self._listeners:
+            listener(circuit_id, reading)
 
     def meters(self) -> tuple[MeterPort, ...]:
         """Every running meter."""

@@ -227,16 +227,17 @@ def _reason(station: StationLive, allocation: Allocation | None) -> Reason | Non
 
 
 def _site_currents(live: ConnectorLive) -> PhaseCurrents:
-    """The newest measurement on the site's phases; an unphased one on every wired conductor."""
+    """The newest measurement on the site's phases; an unphased one on those known to be in use."""
     sample = live.sample
     if sample is None:
         return ZERO
+    connector, seen = live.connector, live.energy_sample()
+    wired = range(len(connector.site_phases))
     if sample.current_unphased_ma is not None:
-        wired = live.connector.phases
-        if wired == 3 and sample.power_w is not None and sample.current_unphased_ma > 1_000:
-            volt_amperes = sample.current_unphased_ma * 230 / 1000
-            wired = min(3, max(1, round(sample.power_w / volt_amperes)))
-        conductors = PhaseCurrents.on(range(wired), sample.current_unphased_ma)
+        in_use = None if seen is None else seen.conductors_in_use
+        conductors = PhaseCurrents.on(in_use or wired, sample.current_unphased_ma)
+    elif connector.line_to_line:
+        conductors = PhaseCurrents.on(wired, sample.current_ma[0] or 0)
     else:
         conductors = PhaseCurrents.of(value or 0 for value in sample.current_ma)
     return live.connector.rotation.to_site(conductors)

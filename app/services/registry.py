@@ -17,6 +17,7 @@ from app.domain.station import (
     StationIdentity,
 )
 from app.domain.transaction import Sample, Transaction
+from app.energy.mean_power import MeanPower
 from app.energy.site_state import ConnectorSample
 from app.ocpp16.samples import IntervalRegister
 from app.ocpp16.smart_charging import ProfileForm
@@ -44,6 +45,7 @@ class ConnectorLive:
 
     __slots__ = (
         "_energy_sample",
+        "_mean_power",
         "arrived_s",
         "authorized",
         "connector",
@@ -68,6 +70,7 @@ class ConnectorLive:
         self._energy_sample: ConnectorSample | None = None
         self.obeys = True
         self.register = IntervalRegister()
+        self._mean_power = MeanPower()
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
         """A transaction runs from now on."""
@@ -75,6 +78,7 @@ class ConnectorLive:
         self.authorized = authorized
         self.arrived_s = now_s
         self.register.restart(float(transaction.meter_start_wh))
+        self._mean_power.restart()
 
     def end(self) -> None:
         """No transaction runs any more; measurements of the past one say nothing of the next."""
@@ -87,7 +91,11 @@ class ConnectorLive:
     def measured(self, sample: Sample) -> None:
         """A live measurement."""
         self.sample = sample
-        self._energy_sample = ConnectorSample.of(sample, self.connector.phases)
+        connector = self.connector
+        seen = ConnectorSample.of(sample, connector.phases, self._mean_power.add(sample))
+        if seen is not None and connector.line_to_line:
+            seen = seen.between_lines()
+        self._energy_sample = seen
 
     def energy_sample(self) -> ConnectorSample | None:
         """The newest measurement as the planner reads it."""

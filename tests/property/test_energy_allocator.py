@@ -209,7 +209,8 @@ def test_the_guard_accepts_the_allocator_and_refuses_a_step_more(data: st.DataOb
         LimitChange(ConnectorKey(f"S{i}", 1), granted, False, Reason(ReasonCode.CIRCUIT), 0.0)
         for i, granted in enumerate(grants.granted_ma)
     ]
-    guard = Guard(model, [upper] * 3, frozenset(), [(1, 1, 1)] * count, 10.0)
+    room = [limit - upper] * 3
+    guard = Guard(model, [*room, sum(room)], frozenset(), [(1, 1, 1)] * count, 10.0)
     floors = dict.fromkeys(range(count), 0)
     assert guard.admit(changes, floors, [0] * count, 5.0) == changes
     rest = limit - upper - sum(grants.granted_ma)

@@ -9,8 +9,9 @@ from typing import Any
 import msgspec
 
 from app.domain.circuit import Circuit, CircuitTree
-from app.domain.limits import Allocation
+from app.domain.limits import Allocation, CircuitCap
 from app.domain.meter import MeterPlacement, MeterReading, Quality
+from app.domain.rules import SharingPolicy
 from app.domain.station import ChargingStation, Connector, ConnectorKey, ConnectorStatus
 from app.domain.units import PhaseCurrents, Rotation
 from app.energy.plan import CircuitBalance, LimitChange, Plan
@@ -35,11 +36,21 @@ def circuit(
     parent: str | None = None,
     margin: float = 0,
     worst: float | None = None,
+    kw: float | None = None,
+    unbalance: float | None = None,
 ) -> Circuit:
-    """A circuit; all values in amperes."""
+    """A circuit; all values in amperes, but for its total power ``kw``."""
     limits = amps(limit) if isinstance(limit, float | int) else amps(*limit)
-    background = None if worst is None else amps(worst)
-    return Circuit(name, name, parent, limits, round(margin * 1000), background)
+    return Circuit(
+        name,
+        name,
+        parent,
+        limits,
+        round(margin * 1000),
+        None if worst is None else amps(worst),
+        None if kw is None else round(kw * 1000),
+        None if unbalance is None else round(unbalance * 1000),
+    )
 
 
 def station(
@@ -106,6 +117,9 @@ class Desk:
     sent: list[LimitChange] = field(default_factory=list)
     plan: Plan | None = None
     transactions: int = 0
+    caps: tuple[CircuitCap, ...] = ()
+    policy: SharingPolicy = SharingPolicy.WEIGHTED
+    voltages: tuple[float, float, float] | None = None
 
     @classmethod
     def of(
@@ -161,11 +175,19 @@ class Desk:
         self, currents: PhaseCurrents, on: str = "supply", quality: Quality = Quality.GOOD
     ) -> None:
         """The meter answers now."""
-        self.readings[on] = MeterReading("m", self.now_s, currents, quality)
+        self.readings[on] = MeterReading(
+            "m", self.now_s, currents, quality, voltages_v=self.voltages
+        )
 
     def cycle(self) -> Plan:
         """One cycle; what the guard permits is sent and answered with ``answer``."""
-        state = SiteState(self.now_s, dict(self.readings), tuple(self.states.values()))
+        state = SiteState(
+            self.now_s,
+            dict(self.readings),
+            tuple(self.states.values()),
+            self.caps,
+            self.policy,
+        )
         self.plan = plan = self.planner.plan(state)
         for change in plan.changes:
             if not self.planner.permits(change, self.now_s):

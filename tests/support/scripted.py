@@ -24,6 +24,7 @@ from app.domain.meter import MeterConfig, MeterReading
 from app.domain.units import PhaseCurrents
 from app.services.circuits import MeterTest
 from app.services.manager import Adapters, Manager
+from app.services.meters import OnReading
 from app.services.ports import Clock
 from tests.support.clock import HandClock
 
@@ -45,8 +46,9 @@ DEFAULT_ANSWERS: dict[str, Answer] = {
 class SetMeter:
     """A meter that shows what the test sets; implements ``RunningMeter``."""
 
-    def __init__(self, config: MeterConfig, clock: Clock) -> None:
+    def __init__(self, config: MeterConfig, clock: Clock, on_reading: OnReading) -> None:
         self.config = config
+        self._on_reading = on_reading
         self.error_key: str | None = None
         self.last_reading: MeterReading | None = None
         self.running = False
@@ -64,6 +66,7 @@ class SetMeter:
         """A fresh reading of these currents."""
         currents = PhaseCurrents(round(l1_a * 1000), round(l2_a * 1000), round(l3_a * 1000))
         self.last_reading = MeterReading(self.config.meter_id, self._clock.monotonic_s(), currents)
+        self._on_reading(self.last_reading)
 
 
 class MemoryManager:
@@ -115,8 +118,8 @@ class MemoryManager:
         """A station's new connection; call within a running loop."""
         return ScriptedStation(self, station_id, next(self._generations))
 
-    def _meter(self, config: MeterConfig) -> SetMeter:
-        meter = self.meters[config.meter_id] = SetMeter(config, self.clock)
+    def _meter(self, config: MeterConfig, on_reading: OnReading) -> SetMeter:
+        meter = self.meters[config.meter_id] = SetMeter(config, self.clock, on_reading)
         return meter
 
     async def _test(self, config: MeterConfig) -> MeterTest:

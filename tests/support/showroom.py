@@ -51,7 +51,7 @@ from app.services.live import (
     SiteView,
 )
 from app.services.manager import Adapters, Manager
-from app.services.meters import RunningMeter
+from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
 from app.web.app import create_app
 
@@ -353,8 +353,8 @@ class Showroom:
         self._hasher = Argon2Hasher()
         catalogue = load_catalogue()
 
-        def meter(config: MeterConfig) -> RunningMeter:
-            return ModbusMeter(config, catalogue, self._clock)
+        def meter(config: MeterConfig, on_reading: OnReading) -> RunningMeter:
+            return ModbusMeter(config, catalogue, self._clock, on_reading)
 
         async def test(config: MeterConfig) -> MeterTest:
             return await probe_meter(config, catalogue, self._clock)

@@ -47,6 +47,8 @@ def test_parents_come_before_children_whatever_the_order_given() -> None:
             [circuit("a", worst_background=PhaseCurrents(0, -1, 0))],
             "circuit-background-range",
         ),
+        ([circuit("a", max_power_w=0)], "circuit-power-positive"),
+        ([circuit("a", max_unbalance_ma=0)], "circuit-unbalance-positive"),
     ],
 )
 def test_what_is_not_a_tree_is_refused(circuits: list[Circuit], key: str) -> None:

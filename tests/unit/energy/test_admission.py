@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.rules import SharingPolicy
 from app.energy.admission import Admission, Candidate
 from app.energy.settings import EnergySettings
 from tests.support.energy_site import key
@@ -21,14 +22,29 @@ def candidate(
     return Candidate(key(name), transaction, priority, arrived, held * 1000, 6_000, yields)
 
 
-def names(admission: Admission, candidates: list[Candidate], now_s: float) -> str:
-    return "".join(one.key.station_id for one in admission.order(candidates, now_s))
+def names(
+    admission: Admission,
+    candidates: list[Candidate],
+    now_s: float,
+    policy: SharingPolicy = SharingPolicy.WEIGHTED,
+) -> str:
+    return "".join(one.key.station_id for one in admission.order(candidates, policy, now_s))
 
 
 def test_first_come_first_served() -> None:
     admission = Admission(SETTINGS)
     candidates = [candidate("B", arrived=2), candidate("A", arrived=3), candidate("C", arrived=1)]
     assert names(admission, candidates, 10.0) == "CBA"
+
+
+def test_first_come_means_that_nobody_makes_room() -> None:
+    admission = Admission(SETTINGS)
+    candidates = [candidate("B", held=6, arrived=2), candidate("A", arrived=1)]
+    for now_s in (10.0, 1_000.0):
+        assert names(admission, candidates, now_s, SharingPolicy.FIRST_COME) == "AB"
+    candidates = [candidate("B", held=6, arrived=1), candidate("A", arrived=2)]
+    assert names(admission, candidates, 2_000.0, SharingPolicy.FIRST_COME) == "BA"
+    assert names(admission, candidates, 2_000.0) == "AB"
 
 
 def test_names_decide_between_equals() -> None:

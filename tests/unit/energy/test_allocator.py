@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
-from app.energy.allocator import OWN_CAP, AllocationProblem, Participant, allocate
+from app.energy.allocator import OWN_CAP, AllocationProblem, Participant, Unbalance, allocate
+from app.energy.bounds import UNBOUNDED
 
 ALL = (0, 1, 2)
 
@@ -74,3 +77,31 @@ def test_a_slot_emptied_by_others_binds_nobody() -> None:
     participants = [one(10), one(slots=(0, 3)), one(slots=(3,))]
     result = allocate(AllocationProblem([20_000, 30_000, 30_000, 22_000], participants))
     assert result.granted_ma == [10_000, 10_000, 12_000]
+
+
+def unbalanced(
+    headroom: Sequence[float], participants: Sequence[tuple[float, tuple[int, ...]]], most: float
+) -> list[float]:
+    """Grants (A) to participants of (cap, phases) on three phases that may differ by ``most``."""
+    everyone = [
+        one(cap, (*phases, *(3 + phase for phase in phases)) if len(phases) < 3 else phases)
+        for cap, phases in participants
+    ]
+    problem = AllocationProblem(
+        [*(round(room * 1000) for room in headroom), *[UNBOUNDED] * 3],
+        everyone,
+        [Unbalance((3, 4, 5), (0, 0, 0), round(most * 1000))],
+    )
+    return [granted / 1000 for granted in allocate(problem).granted_ma]
+
+
+def test_the_difference_of_phases_is_kept_by_sharing_again() -> None:
+    cars = [(32.0, (0,)), (32.0, (1,)), (10.0, (2,))]
+    assert unbalanced([40, 40, 40], cars, 100) == [32, 32, 10]
+    assert unbalanced([40, 40, 40], cars, 8) == [18, 18, 10]
+
+
+def test_phases_that_pull_each_other_down_end_where_nothing_can_fall_any_more() -> None:
+    """Two cars on two phases each: narrowing one lowers the phase that the other is measured by."""
+    cars = [(32.0, (1, 2)), (10.0, (0, 2))]
+    assert unbalanced([20, 40, 20], cars, 6) == [6, 0]

@@ -6,6 +6,7 @@ import pytest
 
 from app.domain.meter import MeterPlacement, MeterReading, Quality
 from app.energy.background import Background, CircuitMeter, Sums
+from app.energy.bounds import limits_in_force
 from app.energy.plan import BalanceSource
 from app.energy.settings import EnergySettings
 from tests.support.energy_site import amps, circuit, model_of
@@ -23,6 +24,7 @@ class Meter:
         worst: float | None = None,
     ) -> None:
         model = model_of([circuit(limit=100, margin=10, worst=worst)], [], {"supply": placement})
+        self.model = model
         self.meter = CircuitMeter(model, 0, settings, 0.0)
         self.now_s = 0.0
 
@@ -52,7 +54,7 @@ class Meter:
         if total is not None:
             reading = MeterReading("m", self.now_s, amps(total), quality)
         if self.meter.take(reading, self.now_s):
-            self.meter.update(sums, self.now_s)
+            self.meter.update(sums, limits_in_force(self.model, (), {}), self.now_s)
         return self.meter.background(sums, self.now_s)
 
 

@@ -102,19 +102,45 @@ def test_a_lower_limit_lowers_the_least_draw_at_once() -> None:
     assert (seen.low, seen.held, seen.likely) == ((6_000,) * 3, (16_000,) * 3, (16_000,) * 3)
 
 
-def test_old_samples_and_absent_stations_tell_nothing() -> None:
+def test_old_samples_tell_nothing() -> None:
     bench = Bench()
     bench.give(16_000, 1.0)
     bench.measure(20.0, 9_000)
     bench.see(20.0)
     assert bench.see(40.0).low == (9_000,) * 3
     assert bench.see(40.1).low == (0, 0, 0)
-    bench.measure(50.0, 9_000)
-    bench.see(50.0)
-    assert bench.see(52.0).low == (9_000,) * 3
+
+
+def test_an_absent_station_goes_on_drawing_as_long_as_its_limit_holds() -> None:
+    bench = Bench()
+    bench.see(0.5)
+    number = bench.ledger.sent(A, 16_000, 1.0, 600.0)
+    bench.ledger.accepted(A, number, 1.0)
+    bench.measure(20.0, 9_000)
+    bench.see(20.0)
+    bench.see(22.0)
     bench.online = False
-    assert bench.see(53.0).low == (0, 0, 0)
-    assert bench.estimator.draw(bench.node, None, ALL, bench.ledger, 53.0, 53.0).low == (0, 0, 0)
+    assert bench.see(500.0).low == (9_000,) * 3
+    gone = bench.estimator.draw(bench.node, None, ALL, bench.ledger, 500.0, 500.0)
+    assert (gone.low, gone.likely, gone.ceiling) == ((9_000,) * 3, (9_000,) * 3, (16_000,) * 3)
+    # Its lease may have lapsed: it may have fallen back to nothing.
+    assert bench.see(571.0).low == (0, 0, 0)
+
+
+def test_nothing_is_attributed_to_an_absent_station_that_the_meter_does_not_bear_out() -> None:
+    bench = Bench()
+    bench.give(16_000, 1.0)
+    bench.measure(20.0, 9_000)
+    bench.see(20.0)
+    bench.see(22.0)
+    bench.online = False
+    assert bench.see(30.0).low == (9_000,) * 3
+    bench.estimator.withdraw(A)
+    assert bench.see(31.0).low == (0, 0, 0)
+    bench.online = True
+    assert bench.see(32.0).low == (9_000,) * 3
+    bench.online = False
+    assert bench.see(33.0).low == (9_000,) * 3
 
 
 def test_the_end_of_a_session_forgets_its_samples() -> None:

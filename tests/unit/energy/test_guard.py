@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.domain.limits import Reason, ReasonCode
+from app.energy.bounds import UNBOUNDED
 from app.energy.guard import Guard
 from app.energy.plan import LimitChange
 from tests.support.energy_site import circuit, key, model_of, station
@@ -26,10 +27,13 @@ def admitted(
     *,
     floors: dict[int, int] | None = None,
     background: int = 20_000,
+    power: int | None = None,
     frozen: frozenset[int] = frozenset(),
     now_s: float = 5.0,
 ) -> list[str]:
-    guard = Guard(MODEL, [background] * 3 + [0] * 3, frozen, PHASES, 10.0)
+    supply = [50_000 - background] * 3
+    room = [*supply, *[20_000] * 3, sum(supply) if power is None else power, UNBOUNDED]
+    guard = Guard(MODEL, room, frozen, PHASES, 10.0)
     kept = guard.admit(changes, floors or {0: 0, 1: 0, 2: 0}, ceilings, now_s)
     return [f"{one.key.station_id}{one.limit_ma // 1000}" for one in kept]
 
@@ -39,6 +43,12 @@ def test_increases_fit_one_after_another() -> None:
     assert admitted(changes, [0, 0, 0]) == ["A10", "B10", "C10"]
     changes = [change("A", 12), change("B", 10), change("B", 8)]
     assert admitted(changes, [0, 0, 0]) == ["A12", "B8"]
+
+
+def test_the_total_of_the_phases_is_bounded_too() -> None:
+    # Three phases of 6 A and one of 10 A make 28 A.
+    assert admitted([change("A", 6), change("C", 10)], [0, 0, 0], power=28_000) == ["A6", "C10"]
+    assert admitted([change("A", 6), change("C", 10)], [0, 0, 0], power=27_999) == ["A6"]
 
 
 def test_the_old_ceiling_counts_until_it_is_gone() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.domain.meter import MeterPlacement, Quality
+from app.domain.meter import MeterPlacement, MeterReading, Quality
 from app.domain.station import ConnectorStatus
 from app.domain.units import PhaseCurrents, Rotation
 from app.energy.plan import BalanceSource
@@ -434,3 +434,33 @@ def test_under_shortage_everyone_has_a_turn() -> None:
         desk.run(10)
         served |= {name for name in "ABCD" if desk.amps(name)}
     assert served == set("ABCD")
+
+
+# ----------------------------------------------------------------- what cannot wait
+
+
+@pytest.mark.parametrize(
+    ("placement", "seen", "urgent"),
+    [
+        (MeterPlacement.SUPPLY, amps(50, 98.1, 50), True),
+        (MeterPlacement.SUPPLY, amps(98, 98, 98), False),
+        (MeterPlacement.BUILDING, amps(40, 42, 40), True),
+        (MeterPlacement.BUILDING, amps(41.9, 30, 41.9), False),
+    ],
+)
+def test_a_reading_over_the_usable_current_or_a_rising_building_is_urgent(
+    placement: MeterPlacement, seen: PhaseCurrents, *, urgent: bool
+) -> None:
+    desk = Desk.of([circuit(limit=100, margin=2)], [station("A")], {"supply": placement})
+    planner = desk.planner
+    reading = MeterReading("m", desk.now_s + 2, seen)
+    assert not planner.is_urgent("supply", reading)  # before the first cycle nothing is known
+    desk.cycle()
+    assert planner.is_urgent("supply", reading) is (urgent and placement is MeterPlacement.SUPPLY)
+    desk.now_s += 1
+    desk.meter(amps(40))
+    desk.cycle()
+    assert planner.is_urgent("supply", reading) is urgent
+    doubtful = MeterReading("m", desk.now_s + 2, seen, Quality.IMPLAUSIBLE)
+    assert not planner.is_urgent("supply", doubtful)
+    assert not planner.is_urgent("gone", reading)

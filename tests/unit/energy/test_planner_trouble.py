@@ -172,3 +172,62 @@ def test_the_safe_plan_only_lowers_and_only_under_overload() -> None:
     desk.meter(amps(41, 0, 0), quality=Quality.IMPLAUSIBLE)
     assert desk.planner.safe_plan(_state(desk)).changes == ()
     assert calm.allocations[0].reason.code is ReasonCode.HOLDING
+
+
+# ----------------------------------------------------------------- stations that are away
+
+
+def test_a_station_that_is_away_is_not_counted_twice() -> None:
+    """What it draws is in the meter, and what it may draw is reserved: once is enough."""
+    desk = Desk.of([circuit(limit=60)], [station("A"), station("B")], building=amps(10))
+    desk.plug("A", "B")
+    desk.run(90)
+    assert [desk.amps("A"), desk.amps("B")] == [25, 25]
+    desk.change("A", online=False)
+    desk.run(120)
+    assert desk.amps("B") == 25
+    assert desk.balance().background == amps(10)
+
+
+def test_a_station_that_is_away_without_power_may_come_back_with_it() -> None:
+    desk = Desk.of([circuit(limit=60)], [station("A"), station("B")], building=amps(3))
+    desk.plug("A", "B")
+    desk.run(90)
+    held = desk.amps("A")
+    desk.change("A", online=False)
+    desk.run(2)
+    for _ in range(60):
+        desk.now_s += 1
+        desk.meter(amps(3) + amps(desk.amps("B")))  # A draws nothing
+        desk.draw("B", desk.amps("B"))
+        desk.cycle()
+    # Room for A stays reserved: B does not get it.
+    assert held + desk.amps("B") <= 57
+
+
+def test_a_contradiction_elsewhere_withdraws_nothing() -> None:
+    stations = [station("A", "f"), station("B", "g")]
+    circuits = [
+        circuit(limit=100),
+        circuit("f", 50, parent="supply"),
+        circuit("g", 50, parent="supply"),
+    ]
+    meters = {"f": MeterPlacement.SUPPLY, "g": MeterPlacement.SUPPLY}
+    desk = Desk.of(circuits, stations, meters)
+    desk.plug("A", "B")
+    for _ in range(40):
+        desk.now_s += 1
+        for name, on in (("A", "f"), ("B", "g")):
+            limit = 0.0 if desk.plan is None else desk.amps(name)
+            desk.meter(amps(limit), on)
+            if int(desk.now_s) % 5 == 0:
+                desk.draw(name, limit)
+        desk.cycle()
+    held = desk.amps("A")
+    desk.change("A", online=False)
+    for second in range(20):
+        desk.now_s += 1
+        desk.meter(amps(held), "f")
+        desk.meter(amps(0 if second < 10 else desk.amps("B")), "g")
+        desk.cycle()
+    assert desk.balance("f").background == amps(0)

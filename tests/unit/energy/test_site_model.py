@@ -7,6 +7,7 @@ import pytest
 from app.domain.circuit import CircuitTree
 from app.domain.errors import InvalidInputError
 from app.domain.meter import MeterPlacement
+from app.domain.station import ChargingStation, Connector
 from app.domain.units import Rotation
 from app.energy.site_model import SiteModel
 from tests.support.energy_site import circuit, key, model_of, station
@@ -96,3 +97,23 @@ def test_contradictions_are_refused() -> None:
         SiteModel.compile(tree, [station("A", "nowhere")], {})
     with pytest.raises(InvalidInputError, match="meter-unknown-circuit"):
         SiteModel.compile(tree, [], {"nowhere": MeterPlacement.SUPPLY})
+
+
+def test_an_outlet_between_two_lines_stands_on_two_phases() -> None:
+    outlet = Connector(1, phases=1, rotation=Rotation.STR, line_to_line=True)
+    model = model_of(TREE, [ChargingStation("A", "A", "supply", (outlet,))])
+    node = model.connectors[0]
+    assert node.conductors == (1, 2)
+    assert node.triple((0, 1), 7) == (0, 7, 7)
+
+
+def test_slots_beyond_the_phases() -> None:
+    tree = [circuit(limit=100, unbalance=20), circuit("f", 60, parent="supply", kw=10)]
+    model = model_of(tree, [station("A", "f"), station("B", "f", phases=1)])
+    assert model.power_slot(1) == 7
+    assert model.power_slots(0, frozenset()) == ()
+    assert model.power_slots(0, frozenset({1})) == (7,)
+    assert model.unbalance_slot(1, 2) == 13
+    assert model.unbalance_slots(0, (1, 1, 1)) == ()
+    assert model.unbalance_slots(0, (1, 0, 1)) == (8, 10)
+    assert model.with_power([1, 2, 3, 4, 5, 6]) == [1, 2, 3, 4, 5, 6, 6, 15]

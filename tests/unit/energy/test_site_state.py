@@ -94,3 +94,13 @@ def test_power_alone_bounds_the_current_from_above() -> None:
 
 def test_nothing_electrical_is_no_sample() -> None:
     assert read() is None
+
+
+@pytest.mark.parametrize(("current_ma", "in_use"), [(7_500, (0, 1)), (1_100, None)])
+def test_an_outlet_between_two_lines_loads_both(
+    current_ma: int, in_use: tuple[int, ...] | None
+) -> None:
+    seen = read(current_ma, wired=1)
+    assert seen is not None
+    currents = PhaseCurrents(current_ma, current_ma, 0)
+    assert seen.between_lines() == ConnectorSample(5.0, currents, currents, in_use)

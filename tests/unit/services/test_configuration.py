@@ -100,6 +100,7 @@ async def test_fallbacks_that_do_not_fit_are_refused_with_the_arithmetic(
         ({"circuit_id": "zz"}, "station-unknown-circuit"),
         ({"connectors": ()}, "station-connector-count"),
         ({"connectors": (Connector(1), Connector(1))}, "connector-duplicate"),
+        ({"connectors": (Connector(1, line_to_line=True),)}, "connector-between-lines"),
         ({"connectors": (Connector(0),)}, "connector-invalid"),
         ({"connectors": (Connector(1, max_ma=5_000),)}, "connector-current-range"),
         ({"connectors": (Connector(1, step_ma=7_000),)}, "connector-invalid"),
