@@ -110,13 +110,16 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     # Smart charging
     rate_units: tuple[str, ...] = ("A",)
     max_stack_level: int = 100
-    least_stack_level: int = 0
-    """Lower levels are refused, whatever the keys say."""
-    refused_purposes: tuple[str, ...] = ()
-    refused_kinds: tuple[str, ...] = ()
     max_periods: int = 24
     max_profiles: int = 10
     tx_profile_needs_transaction_id: bool = True
+    tx_profile_refuses_transaction_id: bool = False
+    min_stack_level: int = 0
+    purposes: tuple[str, ...] = ("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile")
+    kinds: tuple[str, ...] = ("Absolute", "Recurring", "Relative")
+    refuses_number_phases: bool = False
+    honours_leases: bool = True
+    """Lets a limit end with its duration or its validTo."""
     relative_from_receipt: bool = False
     """A Relative profile starts when it is received rather than with its transaction."""
     watts_by_active_phases: bool = False
@@ -130,8 +133,6 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """From the answer to the pilot."""
     spike_s: float = 0.0
     """Offers its full current for this long whenever it takes a profile."""
-    ignores_lease: bool = False
-    """Neither a duration nor validTo ends a profile."""
     switches_phases: bool = False
     """Charges on one phase alone when a limit leaves less than 6 A on each of three."""
     charging_at_zero: bool = False
