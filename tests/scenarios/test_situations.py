@@ -71,7 +71,7 @@ CASES = (
     Case("phase-rotation", 900),
     Case("phase-switching", 600),
     Case("picky-stations", 1000, awaits="a limit that is refused is tried in other forms"),
-    Case("power-limit", 900, awaits="limits of power are kept"),
+    Case("power-limit", 900),
     Case("power-only", 600),
     Case("reboot-storm", 960, expects={"transactions_expected": 25}),
     Case("shortage-rotation", 4200, 10, changes={"starved_after_s": 2400}),
