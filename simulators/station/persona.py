@@ -131,6 +131,10 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Current above which limits are accepted and not followed."""
     apply_delay_s: float = 0.5
     """From the answer to the pilot."""
+    spike_s: float = 0.0
+    """Offers its full current for this long whenever it takes a profile."""
+    switches_phases: bool = False
+    """Charges on one phase alone when a limit leaves less than 6 A on each of three."""
     charging_at_zero: bool = False
     """The status stays Charging while the limit pauses the car."""
 
@@ -152,8 +156,14 @@ def persona_names() -> list[str]:
 @functools.cache
 def load_persona(name: str) -> Persona:
     """The persona of that name (a file of ``personas/``); ``ValueError`` when there is none."""
+    return msgspec.convert({"name": name, **_content(name)}, Persona)
+
+
+def _content(name: str) -> dict[str, Any]:
+    """A persona's file over that of the persona it is ``based_on``, if on any."""
     path = PERSONAS / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no persona {name!r}; there are {', '.join(persona_names())}")
     content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    return msgspec.convert({"name": name, **content}, Persona)
+    base = content.pop("based_on", None)
+    return content if base is None else {**_content(base), **content}
