@@ -20,7 +20,7 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ import msgspec
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.meter_poller import MeterPoller, MeterReadError
 from app.adapters.modbus_meter import REQUEST_TIMEOUT_S
+from app.adapters.ocpp_server import OcppSettings
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.station_connection import StationConnection
 from app.adapters.storage.store import SqliteStore, open_store
@@ -139,6 +140,8 @@ class ManagerUnderTest:
         self._connections: dict[str, StationConnection] = {}
         self._ends: dict[asyncio.Task[None], tuple[MemoryLink, MemoryLink]] = {}
         self._revival: asyncio.Task[None] | None = None
+        self.reaches: Callable[[str], bool] = lambda _: True
+        """Whether frames pass between it and a station, by the station's identity."""
 
     async def start(self) -> None:
         """Starts it on its database, provisioned when that is empty."""
@@ -241,14 +244,30 @@ class ManagerUnderTest:
 
     async def _serve(self, connection: StationConnection, older: StationConnection | None) -> None:
         """The newest connection wins, as at the stations' port."""
+        pings = asyncio.get_running_loop().create_task(self._ping(connection))
         try:
             if older is not None:
                 await older.close("replaced by a newer connection")
                 await older.ended.wait()
             await connection.run()
         finally:
+            pings.cancel()
             if self._connections.get(connection.station_id) is connection:
                 del self._connections[connection.station_id]
+
+    async def _ping(self, connection: StationConnection) -> None:
+        """Ends a connection over which nothing passes any more, as pings do at the stations' port."""
+        port = OcppSettings()
+        assert port.ping_interval_s is not None
+        assert port.ping_timeout_s is not None
+        while True:
+            await asyncio.sleep(port.ping_interval_s)
+            if self.reaches(connection.station_id):
+                continue
+            await asyncio.sleep(port.ping_timeout_s)
+            if not self.reaches(connection.station_id):
+                await connection.close("no answer to a ping")
+                return
 
     def _adapters(self, store: SqliteStore) -> Adapters:
         clock, catalogue = self._clock, self._catalogue
@@ -326,6 +345,8 @@ async def rehearse(plan: SitePlan, folder: Path, duration_s: float) -> tuple[Dri
     fleet = Fleet(plan, manager.link_to, VirtualClock(plan.start_utc).utc_now)
     driver = Driver(plan, fleet, meters=meters, manager=manager)
     driver.obedience.flagged = manager.flagged
+    stations = {station.station_id: station for station in fleet.stations}
+    manager.reaches = lambda station_id: stations[station_id].network.up
     progress = Progress(driver, duration_s)
     driver.tell = progress.note
     await manager.start()

@@ -18,6 +18,7 @@ from app.domain.capability import LeaseForm, LeaseTrust, LimitKind, LimitPurpose
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
 from app.domain.limits import Reason, ReasonCode
 from app.domain.station import ConnectorKey
+from app.domain.transaction import Transaction
 from app.energy.plan import LimitChange
 from app.energy.planner import Planner
 from app.ocpp16.actions.types import ChargingProfileStatus
@@ -168,22 +169,25 @@ class LimitSender:
         )
         live.may_hold_limit = True
         self._tasks.start(
-            self._deliver(station, live, change, number, lease_s), f"limit {change.key}"
+            self._deliver(station, live, live.transaction, change, number, lease_s),
+            f"limit {change.key}",
         )
 
     async def _deliver(
         self,
         station: StationLive,
         live: ConnectorLive,
+        transaction: Transaction,
         change: LimitChange,
         number: int,
         lease_s: int,
     ) -> None:
         ceilings, sent_s = self._planner.ceilings, self._clock.monotonic_s()
-        status = await self._ask(station, live, change, lease_s, station.capability.form)
+        form = station.capability.form
+        status = await self._ask(station, live, transaction, change, lease_s, form)
         if status in (ChargingProfileStatus.REJECTED, ChargingProfileStatus.NOT_SUPPORTED):
             sent_s = self._clock.monotonic_s()
-            status = await self._try_others(station, live, change, lease_s)
+            status = await self._try_others(station, live, transaction, change, lease_s)
         now_s = self._clock.monotonic_s()
         if status is ChargingProfileStatus.ACCEPTED:
             ceilings.accepted(change.key, number, now_s)
@@ -198,14 +202,16 @@ class LimitSender:
             ceilings.refused(change.key, number, now_s)
 
     async def _try_others(
-        self, station: StationLive, live: ConnectorLive, change: LimitChange, lease_s: int
+        self,
+        station: StationLive,
+        live: ConnectorLive,
+        transaction: Transaction,
+        change: LimitChange,
+        lease_s: int,
     ) -> ChargingProfileStatus | None:
         """The same limit in other forms, until the station takes one; that one stays in use."""
-        transaction = live.transaction
         for form in self.forms.after_refusal(station, self._clock.monotonic_s()):
-            if live.transaction is not transaction:
-                break
-            status = await self._ask(station, live, change, lease_s, form)
+            status = await self._ask(station, live, transaction, change, lease_s, form)
             if status is ChargingProfileStatus.ACCEPTED:
                 station.capability.form = form
             if status in (ChargingProfileStatus.ACCEPTED, None):
@@ -237,13 +243,20 @@ class LimitSender:
         self,
         station: StationLive,
         live: ConnectorLive,
+        transaction: Transaction,
         change: LimitChange,
         lease_s: int,
         form: ProfileForm,
     ) -> ChargingProfileStatus | None:
-        """The station's answer; ``None`` when nobody knows whether it has the limit."""
-        link, transaction = station.link, live.transaction
-        if link is None or transaction is None:
+        """The station's answer; ``None`` when nobody knows whether it has the limit.
+
+        A limit that was decided for a charge which is over never reaches the next one: the ledger
+        would know nothing of it.
+        """
+        link, present = station.link, live.transaction
+        if link is None or present is None:
+            return None
+        if present.transaction_id != transaction.transaction_id:
             return None
         if form.purpose is not LimitPurpose.TRANSACTION:
             live.standing_ma = max(change.limit_ma, live.standing_ma or 0)
