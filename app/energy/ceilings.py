@@ -70,6 +70,7 @@ class _Entry:
         self.sample: ConnectorSample | None = None
         self.sample_seen_s = -inf
         self.over_since_s: float | None = None
+        self.over_samples = 0
         self.over_ma: int | None = None
         self.refusals = 0
         self.failed_s = -inf
@@ -111,6 +112,7 @@ class _Entry:
         self.trail = []
         self.sample = None
         self.over_since_s = None
+        self.over_samples = 0
         self.over_ma = None
         self.refusals = 0
         self.failures = 0
@@ -398,9 +400,17 @@ class Ceilings:
         return self._entries[key].refusals >= self._settings.refusals_before_giving_up
 
     def disobeys(self, key: ConnectorKey, now_s: float) -> bool:
-        """Whether it has been measured above its limit for too long."""
-        since = self._entries[key].over_since_s
-        return since is not None and now_s - since >= self._settings.violation_s
+        """Whether it has been measured above its limit for too long.
+
+        One sample may be wrong: another one has to agree, or none to come for twice as long.
+        """
+        entry = self._entries[key]
+        if entry.over_since_s is None or entry.over_ma is None:
+            return False
+        lasting_s = self._settings.violation_s
+        if entry.over_samples < 2:
+            lasting_s *= 2
+        return now_s - entry.over_since_s >= lasting_s
 
     def exceeds(self, key: ConnectorKey) -> bool:
         """Whether the last sample was above the limit in force."""
@@ -478,9 +488,14 @@ class Ceilings:
         excess = max(settings.violation_ma, round(most * settings.violation_share))
         if sample.low.peak() <= most + excess:
             entry.over_ma = None
-            entry.over_since_s = None
+            # Measured before the present limit, or excused only by one that was lowered a moment ago,
+            # it neither proves nor refutes.
+            if sample.low.peak() <= limit + excess and measured_s >= entry.confirmed_s:
+                entry.over_since_s = None
+                entry.over_samples = 0
             return
         entry.over_ma = sample.high.peak() + settings.violation_reserve_ma
+        entry.over_samples += 1
         if entry.over_since_s is None:
             entry.over_since_s = sample.at_s
 

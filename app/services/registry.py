@@ -23,6 +23,7 @@ from app.energy.site_state import ConnectorSample, shows_fractions
 from app.ocpp16.configuration import StationConfiguration
 from app.ocpp16.samples import IntervalRegister
 from app.services.ports import StationLink
+from app.services.sample_timing import SampleTiming
 
 REPLAY_WINDOW_S = 60.0
 """How long after a (re)connection old measurements are taken for a replay."""
@@ -147,6 +148,7 @@ class StationLive:
         self.link: StationLink | None = None
         self.connected_s: float | None = None
         self.offline_since_utc: datetime | None = None
+        self.timing = SampleTiming()
         self.clock_skew_s = 0.0
         """Station's clock less the manager's, by the newest live measurement."""
         self._newest_utc: datetime | None = None

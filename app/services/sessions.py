@@ -144,11 +144,21 @@ class SessionService:
                 sample = msgspec.structs.replace(read, at_utc=now_utc)
             self._samples.add(live.key, transaction_id, sample, limit_ma)
             if not station.is_history(sample, now_utc):
-                live.measured(sample)
-                station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+                self._take(station, live, sample, now_utc)
             else:
                 for observer in self.on_replayed:
                     observer(station, live, sample)
+
+    @staticmethod
+    def _take(station: StationLive, live: ConnectorLive, sample: Sample, now_utc: datetime) -> None:
+        """A measurement of the present, or of the moment ago at which it was really made."""
+        delay_s = station.timing.delay_s(sample.at_utc, sample.received_s)
+        if delay_s == 0.0:
+            station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+        else:
+            sample = msgspec.structs.replace(sample, received_s=sample.received_s - delay_s)
+        if live.sample is None or sample.received_s >= live.sample.received_s:
+            live.measured(sample)
 
     async def recent(
         self, station_id: str | None = None, limit: int = 50, offset: int = 0
