@@ -91,7 +91,8 @@ class DrawEstimator:
             if memory.withdrawn or not (away or self._charges_still(state, age_s)):
                 return self._unknown(memory, ceiling, held, now_s)
             low = self._least(node, memory, ceilings, ceiling_ma, now_s)
-            return Draw(ceiling, held, low, low, held, presumed=True)
+            likely = held if self._is_awaited(node.key, latest, ceilings, now_s) else low
+            return Draw(ceiling, held, low, likely, held, presumed=True)
         memory.withdrawn = False
         memory.known_s = now_s
         return self._known(node, memory, latest, ceilings, ceiling, ceiling_ma, now_s)
@@ -151,15 +152,21 @@ class DrawEstimator:
         held = memory.held
         low = self._least(node, memory, ceilings, ceiling_ma, now_s)
         measured_s = latest.at_s - settings.sample_delay_s
-        changed_s = ceilings.changed_s(node.key)
-        followed = measured_s >= changed_s + settings.follow_s
-        awaited = not followed and now_s - changed_s < settings.unknown_patience_s
+        awaited = self._is_awaited(node.key, latest, ceilings, now_s)
         likely = held if awaited or memory.pending else low
         tight = held
         if measured_s >= ceilings.raised_s(node.key) + settings.follow_s:
             high = _on_site(node, tuple(latest.high), settings.tight_margin_ma)
             tight = _most(low, _least(held, high))
         return Draw(ceiling, held, low, likely, tight)
+
+    def _is_awaited(
+        self, key: ConnectorKey, latest: ConnectorSample, ceilings: Ceilings, now_s: float
+    ) -> bool:
+        """Whether the last sample does not show yet how the car follows its present limit."""
+        settings, changed_s = self._settings, ceilings.changed_s(key)
+        followed = latest.at_s - settings.sample_delay_s >= changed_s + settings.follow_s
+        return not followed and now_s - changed_s < settings.unknown_patience_s
 
     def _least(
         self,
