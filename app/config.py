@@ -48,6 +48,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     sample_retention_days: int = 60
     """Measurements of connectors older than this are deleted: about 15 MB a day on a full site."""
 
+    history_retention_days: int = 400
+    """Granted limits of sessions older than this are deleted: a year, and the month to compare."""
+
+    evidence_retention_days: int = 3 * 366
+    """Overloads and reactions older than this are deleted."""
+
     @property
     def database(self) -> Path:
         """The SQLite file."""

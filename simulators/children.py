@@ -96,6 +96,9 @@ class ManagerProcess:
         if self._process is not None and self._process.returncode is None:
             self._process.kill()
 
+    def step_clock(self, by_s: float) -> None:
+        """Nothing: the clock of a real machine is not for a scenario to set."""
+
     def revive(self) -> None:
         """Starts it again on the same data."""
         self._restart = asyncio.get_running_loop().create_task(self.start())

@@ -5,40 +5,30 @@ from __future__ import annotations
 import asyncio
 import heapq
 import itertools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Mapping
+from datetime import timedelta
 from functools import partial
-from typing import Protocol, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
 from simulators.fleet import Fleet
+from simulators.happenings import FOR_GOOD_S, Happenings, ManagerSwitch
+from simulators.judgement import Obedience, Waiting
+from simulators.limit_windows import lowered_a
 from simulators.plan import SitePlan
-from simulators.scenario import ManagerKilled, MeterDead, StationsOffline
-from simulators.site.electrical import CapacityUse, Site
+from simulators.site.capacity import CapacityUse
+from simulators.site.electrical import Site
 from simulators.site.workload import Visit
 from simulators.site_meter import SiteMeter
+from simulators.steadiness import Steadiness
 
-T = TypeVar("T")
-
-FOR_GOOD_S = 1e9
 CATCH_UP_S = 5.0
 """A second that comes later than this is not made up for: the machine was asleep."""
 
 
 def _say_nothing(text: str) -> None:
     del text
-
-
-class ManagerSwitch(Protocol):
-    """What a scenario can do to the manager; absent where the manager is somebody else's."""
-
-    def kill(self) -> None:
-        """It ends on the spot, without any clean-up."""
-        ...
-
-    def revive(self) -> None:
-        """It starts again on the same data."""
-        ...
 
 
 class Moment(msgspec.Struct, frozen=True):
@@ -51,14 +41,17 @@ class Moment(msgspec.Struct, frozen=True):
 
 
 class Driver:
-    """Runs a plan on its fleet; ``second`` is one step of the whole site."""
+    """Runs a plan on its fleet; ``second`` is one step of the whole site.
+
+    ``meters`` are by the circuit that they sit on.
+    """
 
     def __init__(
         self,
         plan: SitePlan,
         fleet: Fleet,
         *,
-        meter: SiteMeter,
+        meters: Mapping[str, SiteMeter],
         manager: ManagerSwitch | None = None,
         tell: Callable[[str], None] = _say_nothing,
     ) -> None:
@@ -72,17 +65,21 @@ class Driver:
         self.capacity = CapacityUse(
             self.site, [(outlet.circuit, outlet) for outlet in fleet.outlets]
         )
+        self.obedience = Obedience(fleet.outlets)
+        self.waiting = Waiting(fleet.outlets, plan.scenario.starved_after_s)
+        self._steadiness = Steadiness(plan)
         self.moments: list[Moment] = []
         """One per ``keep_every_s`` seconds, for the picture of the day."""
         self.keep_every_s = max(10.0, plan.scenario.duration_s / 1440)
         self._next_moment_s = 0.0
-        self._meter = meter
-        self._manager = manager
+        self._meters = meters
         self.tell = tell
         """Where the scenario's events are told."""
         self._order = itertools.count()
         self._agenda: list[tuple[float, int, Callable[[], None]]] = []
-        self._offline: list[list[int]] = []
+        self._zone = ZoneInfo(plan.scenario.timezone)
+        self._lowered: dict[str, tuple[float, float, float]] = {}
+        self._happenings = Happenings(plan, fleet, meters, manager, self._announce)
         self._write_agenda()
 
     @property
@@ -95,11 +92,16 @@ class Driver:
         site = self.site
         while self._agenda and self._agenda[0][0] <= site.now_s:
             heapq.heappop(self._agenda)[2]()
+        if self.plan.limit_windows:
+            self._look_at_the_clock()
         self.fleet.step(dt_s, site.now_s)
         site.step(dt_s)
-        metered = self.plan.meter
-        self._meter.show(site.metered_a(metered.circuit, metered.placement), site.now_s)
-        self.capacity.observe(dt_s)
+        for meter in self.plan.meters:
+            currents_a = site.metered_a(meter.circuit, meter.placement)
+            self._meters[meter.circuit].show(currents_a, site.now_s)
+        self.capacity.observe(dt_s, steady=self._steadiness.steady(site.now_s))
+        self.obedience.observe(site.now_s)
+        self.waiting.observe(site.now_s)
         if site.now_s >= self._next_moment_s:
             self._next_moment_s += self.keep_every_s
             supply = site.circuits[0].id
@@ -144,53 +146,22 @@ class Driver:
             self._at(visit.arrival_s, partial(self._arrive, visit))
             if visit.departure_s < FOR_GOOD_S:
                 self._at(visit.departure_s, partial(self.fleet.leave, visit))
-        for event in self.plan.scenario.events:
-            match event:
-                case MeterDead():
-                    self._at(event.at_s, self._meter_dies)
-                    self._at(event.at_s + event.for_s, self._meter_revives)
-                case StationsOffline():
-                    self._at(event.at_s, partial(self._cut_off, event))
-                case ManagerKilled():
-                    self._at(event.at_s, self._manager_dies)
-                    self._at(event.at_s + event.for_s, self._manager_revives)
+        self._happenings.schedule(self._at)
+
+    def _announce(self, text: str) -> None:
+        self.tell(text)
 
     def _arrive(self, visit: Visit) -> None:
         self.fleet.arrive(visit, self.now_s)
 
-    def _meter_dies(self) -> None:
-        self.tell("the meter dies")
-        self._meter.kill()
-
-    def _meter_revives(self) -> None:
-        self.tell("the meter is back")
-        self._meter.revive()
-
-    def _manager_dies(self) -> None:
-        if self._manager is not None:
-            self.tell("the manager is killed")
-            self._manager.kill()
-
-    def _manager_revives(self) -> None:
-        if self._manager is not None:
-            self.tell("the manager starts again")
-            self._manager.revive()
-
-    def _cut_off(self, event: StationsOffline) -> None:
-        charging = [
-            station
-            for station in self.fleet.stations
-            if station.network.up
-            and any(connector.current_a != (0.0, 0.0, 0.0) for connector in station.connectors)
-        ]
-        count = round(event.share * len(charging))
-        chosen = list(_every_nth(charging, count))
-        for_s = FOR_GOOD_S if event.for_s is None else event.for_s
-        for station in chosen:
-            station.go_offline(for_s)
-        self.tell(f"{len(chosen)} stations lose the network")
-
-
-def _every_nth(items: list[T], count: int) -> Iterator[T]:
-    """``count`` of the items, evenly spread."""
-    return (items[number * len(items) // count] for number in range(count))
+    def _look_at_the_clock(self) -> None:
+        instant = self.plan.start_utc + timedelta(seconds=self.now_s)
+        local = instant.astimezone(self._zone).replace(tzinfo=None)
+        lowered = lowered_a(self.plan.limit_windows, local)
+        if lowered == self._lowered:
+            return
+        self._lowered = lowered
+        self.site.lower_limits(lowered)
+        self._steadiness.disturb(self.now_s)
+        names = ", ".join(f"{circuit} {min(limit):.0f} A" for circuit, limit in lowered.items())
+        self.tell(f"{local:%H:%M} on the clock, limits lowered: {names or 'none'}")

@@ -53,15 +53,34 @@ class FleetOutlet:
     def wants_more(self) -> bool:
         """Whether its car, authorised, would take 1 A more than it is offered.
 
-        Not counted as wanting: a car that the outlet or its station could not give more, and one
-        in a socket without pilot, which takes what it takes.
+        Not counted as wanting: a car that the outlet or its station could not give more, one whose
+        station nobody can reach, and one in a socket without pilot, which takes what it takes.
         """
         connector = self.connector
         car = connector.car
         if car is None or connector.record is None or connector.config.socket:
             return False
+        if not self.station.network.up:
+            return False
         offered_a = connector.offered_a
-        return offered_a + 1.0 <= self._ceiling_a and car.wants_more(offered_a)
+        clamp_a = self.station.faults.clamps_at_a
+        ceiling_a = self._ceiling_a if clamp_a is None else min(self._ceiling_a, clamp_a)
+        return offered_a + 1.0 <= ceiling_a and car.wants_more(offered_a)
+
+    @property
+    def waits(self) -> bool:
+        """Whether its car, authorised and at a station that is connected, could charge and gets
+        nothing."""
+        connector = self.connector
+        car = connector.car
+        return (
+            car is not None
+            and connector.record is not None
+            and self.station.connected
+            and self.station.network.up
+            and car.drawn_a <= 0.0
+            and car.wants_more(0.0)
+        )
 
 
 class Fleet:
@@ -144,6 +163,11 @@ class Fleet:
         if outlet.connector.car is not None:
             outlet.station.unplug(outlet.connector.connector_id)
 
+    def show_badge_again(self, number: int, at_s: float) -> None:
+        """The driver of the car at that outlet looks after it at ``at_s``."""
+        if self.outlets[number].visit is not None:
+            self._without_session[number] = at_s
+
     def _show_badges(self, now_s: float) -> None:
         for number, due_s in list(self._without_session.items()):
             outlet = self.outlets[number]
@@ -175,6 +199,11 @@ class Fleet:
         return sum(station.transactions_started for station in self.stations)
 
     @property
+    def pause_count(self) -> int:
+        """How often cars that wanted to charge were paused."""
+        return sum(car.pauses for car in self._cars)
+
+    @property
     def queued_count(self) -> int:
         """Transaction messages that stations have not delivered yet."""
         return sum(station.queued for station in self.stations)
@@ -184,19 +213,29 @@ class Fleet:
         """Charging profile messages that stations received."""
         return sum(station.counters.profile_messages for station in self.stations)
 
+    @property
+    def most_profile_messages(self) -> int:
+        """Those of the station that received most."""
+        return max(station.counters.profile_messages for station in self.stations)
+
 
 def make_car(visit: Visit, habits: CarHabits, rng: random.Random) -> Car:
     """The car of a visit, with habits drawn within the scenario's bounds."""
     sleepy = rng.random() < habits.sleepy_share
+    lag_s = rng.uniform(*habits.lag_s)
+    ramp_down_s = rng.uniform(*habits.ramp_down_s)
+    ramp_up_s = rng.uniform(*habits.ramp_up_s)
+    asleep_after_pauses = rng.randint(2, 4) if sleepy else None
+    two_phases = visit.car.phases == 3 and rng.random() < habits.two_phase_share
     return HesitantCar(
-        lag_s=rng.uniform(*habits.lag_s),
-        phases=visit.car.phases,
+        lag_s=lag_s,
+        phases=2 if two_phases else visit.car.phases,
         max_a=visit.car.max_a,
         battery_kwh=visit.car.battery_kwh,
         energy_wanted_kwh=visit.energy_kwh,
-        ramp_down_s=rng.uniform(*habits.ramp_down_s),
-        ramp_up_s=rng.uniform(*habits.ramp_up_s),
-        asleep_after_pauses=rng.randint(2, 4) if sleepy else None,
+        ramp_down_s=ramp_down_s,
+        ramp_up_s=ramp_up_s,
+        asleep_after_pauses=asleep_after_pauses,
     )
 
 
@@ -216,5 +255,5 @@ def _station_config(station: StationPlan, scenario: Scenario) -> StationConfig:
         feed_limit_a=station.max_a,
         free_mode=station.free_charging,
         timezone=scenario.timezone,
-        faults=Faults(delay_s=scenario.network_delay_s),
+        faults=Faults(delay_s=scenario.network_delay_s, loss=scenario.network_loss),
     )

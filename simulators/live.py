@@ -24,7 +24,7 @@ from simulators.driver import Driver
 from simulators.fleet import Fleet
 from simulators.meter.server import MeterServer
 from simulators.plan import SitePlan
-from simulators.site_meter import SiteMeter
+from simulators.site_meter import site_meters
 from simulators.station.link import Link, LinkFactory, websocket_link
 
 CONNECT_WITHIN_S = 10.0
@@ -68,10 +68,9 @@ async def _run(
     plan: SitePlan, settings: LiveSettings, tell: Callable[[str], None], stopped: asyncio.Event
 ) -> None:
     async with contextlib.AsyncExitStack() as stack:
-        meter = SiteMeter(plan.meter.model)
-        server = MeterServer(
-            {plan.meter.unit_id: meter.bank}, settings.meter_host, settings.meter_port
-        )
+        meters = site_meters(plan)
+        banks = {meter.unit_id: meters[meter.circuit].bank for meter in plan.meters}
+        server = MeterServer(banks, settings.meter_host, settings.meter_port)
         await server.start()
         stack.push_async_callback(server.stop)
         manager = await _manager(plan, settings, server.port, stack)
@@ -79,7 +78,7 @@ async def _run(
             return
         fleet = Fleet(plan, lambda station: _websocket(settings, station), _utc_now)
         stack.push_async_callback(fleet.stop)
-        driver = Driver(plan, fleet, meter=meter, manager=manager, tell=tell)
+        driver = Driver(plan, fleet, meters=meters, manager=manager, tell=tell)
         fleet.start(CONNECT_WITHIN_S)
         tell(f"{len(fleet.stations)} stations connect to {settings.ocpp_url}")
         duration_s = settings.duration_s or plan.scenario.duration_s

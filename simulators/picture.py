@@ -8,8 +8,8 @@ from html import escape
 from typing import Any
 
 from simulators.driver import Moment
+from simulators.part import three
 from simulators.plan import SitePlan
-from simulators.scenario import three
 
 WIDTH, HEIGHT = 1200, 640
 LEFT, RIGHT, TOP, BOTTOM = 74, 28, 118, 92

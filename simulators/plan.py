@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Hashable, Iterable, Mapping
+from datetime import UTC, datetime
 from typing import Any, TypeVar
+from zoneinfo import ZoneInfo
 
 import msgspec
 
+from simulators.limit_windows import LimitWindow
 from simulators.meter.models import find_model
+from simulators.part import three
+from simulators.scaling import scaled_circuit, scaled_rules, scaled_window
 from simulators.scenario import (
-    Amperes,
     BuildingLoad,
     CircuitPart,
     Constant,
@@ -26,7 +30,6 @@ from simulators.scenario import (
     StationGroup,
     Step,
     Wave,
-    three,
 )
 from simulators.site import workload
 from simulators.site.building import (
@@ -108,17 +111,32 @@ class SitePlan(msgspec.Struct, frozen=True):
     seed: int
     scale: float
     circuits: tuple[CircuitPart, ...]
-    meter: MeterPart
+    meters: tuple[MeterPart, ...]
     stations: tuple[StationPlan, ...]
     outlets: tuple[OutletPlan, ...]
     badges: tuple[BadgePlan, ...]
     visits: tuple[Visit, ...]
     turned_away: int
+    limit_windows: tuple[LimitWindow, ...] = ()
+    rules: dict[str, Any] = {}
+
+    @property
+    def start_utc(self) -> datetime:
+        """The instant of second 0."""
+        zone = ZoneInfo(self.scenario.timezone)
+        return self.scenario.start.replace(tzinfo=zone).astimezone(UTC)
+
+    def below(self, circuit_id: str) -> frozenset[str]:
+        """The circuit and all that hang on it."""
+        found = {circuit_id}
+        for _ in self.circuits:
+            found |= {circuit.id for circuit in self.circuits if circuit.parent in found}
+        return frozenset(found)
 
     def circuit_specs(self) -> list[CircuitSpec]:
         """The circuits as the electrical site takes them."""
         return [
-            CircuitSpec(circuit.id, circuit.parent, three(circuit.limit_a))
+            CircuitSpec(circuit.id, circuit.parent, three(circuit.limit_a), circuit.max_power_kw)
             for circuit in self.circuits
         ]
 
@@ -176,7 +194,7 @@ class SitePlan(msgspec.Struct, frozen=True):
 
     def provisioning(self, meter_host: str, meter_port: int) -> dict[str, Any]:
         """The site as the manager imports it (``bornier-site/1``, currents in amperes)."""
-        return {
+        document: dict[str, Any] = {
             "schema": "bornier-site/1",
             "name": self.scenario.site_name,
             "timezone": self.scenario.timezone,
@@ -187,6 +205,8 @@ class SitePlan(msgspec.Struct, frozen=True):
                     "parent": circuit.parent,
                     "limit_a": list(three(circuit.limit_a)),
                     "margin_a": circuit.margin_a,
+                    "max_power_kw": circuit.max_power_kw,
+                    "max_unbalance_a": circuit.max_unbalance_a,
                     "worst_background_a": None
                     if circuit.worst_background_a is None
                     else list(three(circuit.worst_background_a)),
@@ -195,14 +215,15 @@ class SitePlan(msgspec.Struct, frozen=True):
             ],
             "meters": [
                 {
-                    "id": f"{self.meter.circuit}-meter",
-                    "model": self.meter.model,
+                    "id": f"{meter.circuit}-meter",
+                    "model": meter.model,
                     "host": meter_host,
                     "port": meter_port,
-                    "unit_id": self.meter.unit_id,
-                    "circuit": self.meter.circuit,
-                    "placement": self.meter.placement,
+                    "unit_id": meter.unit_id,
+                    "circuit": meter.circuit,
+                    "placement": meter.placement,
                 }
+                for meter in self.meters
             ],
             "stations": [
                 {
@@ -233,6 +254,9 @@ class SitePlan(msgspec.Struct, frozen=True):
                 for badge in self.badges
             ],
         }
+        if self.rules:
+            document["rules"] = self.rules
+        return document
 
 
 def make_plan(
@@ -244,14 +268,14 @@ def make_plan(
 ) -> SitePlan:
     """Work out a scenario; with another number of ``stations`` the whole site shrinks or grows.
 
-    ``meter_model`` is a reference with or without its brand. Raises ``ValueError`` when it is not
-    known, a group hangs on an unknown circuit, or no station is left.
+    ``meter_model`` is a reference with or without its brand, for every meter. Raises ``ValueError``
+    when it is not known, something is said of an unknown circuit, or no station is left.
     """
     asked = scenario.station_count if stations is None else stations
     if asked < 1:
         raise ValueError("a site needs at least one station")
     scale = asked / scenario.station_count
-    known = {circuit.id for circuit in scenario.circuits}
+    _check_circuits(scenario)
     wiring = random.Random(f"wiring of {scenario.name}")
     planned: list[StationPlan] = []
     for group, count in zip(
@@ -259,8 +283,6 @@ def make_plan(
         _apportion([group.count for group in scenario.stations], asked),
         strict=True,
     ):
-        if group.circuit not in known:
-            raise ValueError(f"group {group.prefix} hangs on unknown circuit {group.circuit!r}")
         planned.extend(_stations(group, count, wiring))
     outlets = tuple(
         OutletPlan(number, connector)
@@ -272,16 +294,35 @@ def make_plan(
         scenario=scenario,
         seed=seed,
         scale=scale,
-        circuits=tuple(_scaled_circuit(circuit, scale) for circuit in scenario.circuits),
-        meter=msgspec.structs.replace(
-            scenario.meter, model=_reference(meter_model or scenario.meter.model)
+        circuits=tuple(scaled_circuit(circuit, scale) for circuit in scenario.circuits),
+        meters=tuple(
+            msgspec.structs.replace(meter, model=_reference(meter_model or meter.model))
+            for meter in scenario.all_meters
         ),
         stations=tuple(planned),
         outlets=outlets,
         badges=tuple(_badges(max(len(visits), len(outlets)) + 5)),
         visits=tuple(visits),
         turned_away=turned_away,
+        limit_windows=tuple(scaled_window(window, scale) for window in scenario.limit_windows),
+        rules=scaled_rules(scenario.rules, scale),
     )
+
+
+def _check_circuits(scenario: Scenario) -> None:
+    known = {circuit.id for circuit in scenario.circuits}
+    metered = [meter.circuit for meter in scenario.all_meters]
+    named = [group.circuit for group in scenario.stations]
+    named += metered
+    named += [window.circuit for window in scenario.limit_windows]
+    named += [
+        getattr(event, "circuit", None) or scenario.circuits[0].id for event in scenario.events
+    ]
+    for circuit_id in named:
+        if circuit_id not in known:
+            raise ValueError(f"there is no circuit {circuit_id!r}")
+    if len(set(metered)) != len(metered):
+        raise ValueError("a circuit has two meters")
 
 
 def _reference(name: str) -> str:
@@ -397,31 +438,3 @@ def _badges(count: int) -> Iterable[BadgePlan]:
         first = _FIRST_NAMES[number % len(_FIRST_NAMES)]
         last = _LAST_NAMES[(number + number // len(_FIRST_NAMES)) % len(_LAST_NAMES)]
         yield BadgePlan(id_tag=f"04{rng.randrange(16**6):06X}", holder=f"{first} {last}")
-
-
-def _scaled_circuit(circuit: CircuitPart, scale: float) -> CircuitPart:
-    if scale == 1.0:
-        return circuit
-    return msgspec.structs.replace(
-        circuit,
-        limit_a=_times(circuit.limit_a, scale),
-        worst_background_a=None
-        if circuit.worst_background_a is None
-        else _times(circuit.worst_background_a, scale),
-        building=tuple(_scaled_load(load, scale) for load in circuit.building),
-    )
-
-
-def _scaled_load(load: BuildingLoad, scale: float) -> BuildingLoad:
-    match load:
-        case Curve():
-            return msgspec.structs.replace(load, peak_amperes=load.peak_amperes * scale)
-        case Noise():
-            return msgspec.structs.replace(load, deviation_amperes=load.deviation_amperes * scale)
-        case Constant() | Step() | Wave():
-            return msgspec.structs.replace(load, amperes=_times(load.amperes, scale))
-
-
-def _times(amperes: Amperes, scale: float) -> tuple[float, float, float]:
-    a, b, c = three(amperes)
-    return (round(a * scale, 1), round(b * scale, 1), round(c * scale, 1))

@@ -20,17 +20,17 @@ import random
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
-from datetime import UTC, datetime, timedelta
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import msgspec
 
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.meter_poller import MeterPoller, MeterReadError
 from app.adapters.modbus_meter import REQUEST_TIMEOUT_S
+from app.adapters.ocpp_server import OcppSettings
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.station_connection import StationConnection
 from app.adapters.storage.store import SqliteStore, open_store
@@ -49,7 +49,7 @@ from simulators.picture import draw_day, unmanaged_day
 from simulators.plan import SitePlan, make_plan
 from simulators.report import Recorded, build_report
 from simulators.scenario import load_scenario, scenario_names
-from simulators.site_meter import SiteMeter
+from simulators.site_meter import SiteMeter, site_meters
 from simulators.station.link import Link, LinkFactory, MemoryLink, memory_link
 
 BUILD = Path("build/rehearsal")
@@ -76,6 +76,10 @@ class VirtualClock:
     def utc_now(self) -> datetime:
         """The scenario's time, in UTC."""
         return self._start_utc + timedelta(seconds=self._loop.time() - self._start_s)
+
+    def step(self, by_s: float) -> None:
+        """The wall clock is set that much ahead; the virtual seconds go on."""
+        self._start_utc += timedelta(seconds=by_s)
 
 
 class MemoryTransport:
@@ -120,10 +124,12 @@ class MemorySource:
 class ManagerUnderTest:
     """A manager on one database, with its stations' connections; it can die and come back."""
 
-    def __init__(self, plan: SitePlan, folder: Path, meter: SiteMeter, clock: VirtualClock) -> None:
+    def __init__(
+        self, plan: SitePlan, folder: Path, meters: Mapping[str, SiteMeter], clock: VirtualClock
+    ) -> None:
         self._plan = plan
         self._settings = Settings(data_dir=folder)
-        self._source = MemorySource(meter)
+        self._sources = {circuit: MemorySource(meter) for circuit, meter in meters.items()}
         self._clock = clock
         self._catalogue: Catalogue = load_catalogue()
         self._hasher = Argon2Hasher()
@@ -134,6 +140,8 @@ class ManagerUnderTest:
         self._connections: dict[str, StationConnection] = {}
         self._ends: dict[asyncio.Task[None], tuple[MemoryLink, MemoryLink]] = {}
         self._revival: asyncio.Task[None] | None = None
+        self.reaches: Callable[[str], bool] = lambda _: True
+        """Whether frames pass between it and a station, by the station's identity."""
 
     async def start(self) -> None:
         """Starts it on its database, provisioned when that is empty."""
@@ -171,6 +179,20 @@ class ManagerUnderTest:
     def revive(self) -> None:
         """Starts it again on the same database."""
         self._revival = asyncio.get_running_loop().create_task(self.start())
+
+    def step_clock(self, by_s: float) -> None:
+        """The clock of its machine is set that much ahead."""
+        self._clock.step(by_s)
+
+    def flagged(self) -> Collection[tuple[str, int]] | None:
+        """The outlets that it says disobey; ``None`` while it does not run."""
+        if self._manager is None:
+            return None
+        return {
+            (live.key.station_id, live.key.connector_id)
+            for live in self._manager.registry.connectors()
+            if not live.obeys
+        }
 
     async def recorded(self) -> Recorded:
         """What its database holds, read after its end."""
@@ -222,21 +244,38 @@ class ManagerUnderTest:
 
     async def _serve(self, connection: StationConnection, older: StationConnection | None) -> None:
         """The newest connection wins, as at the stations' port."""
+        pings = asyncio.get_running_loop().create_task(self._ping(connection))
         try:
             if older is not None:
                 await older.close("replaced by a newer connection")
                 await older.ended.wait()
             await connection.run()
         finally:
+            pings.cancel()
             if self._connections.get(connection.station_id) is connection:
                 del self._connections[connection.station_id]
+
+    async def _ping(self, connection: StationConnection) -> None:
+        """Ends a connection over which nothing passes any more, as pings do at the stations' port."""
+        port = OcppSettings()
+        assert port.ping_interval_s is not None
+        assert port.ping_timeout_s is not None
+        while True:
+            await asyncio.sleep(port.ping_interval_s)
+            if self.reaches(connection.station_id):
+                continue
+            await asyncio.sleep(port.ping_timeout_s)
+            if not self.reaches(connection.station_id):
+                await connection.close("no answer to a ping")
+                return
 
     def _adapters(self, store: SqliteStore) -> Adapters:
         clock, catalogue = self._clock, self._catalogue
         rng = random.Random(f"{self._plan.seed} manager {self._generation}")
 
         def meter(config: MeterConfig, on_reading: OnReading) -> RunningMeter:
-            return MeterPoller(config, catalogue, self._source, clock, on_reading)
+            source = self._sources[config.circuit_id]
+            return MeterPoller(config, catalogue, source, clock, on_reading)
 
         async def test(_config: MeterConfig) -> MeterTest:
             return MeterTest(ok=False, error_key=Trouble.UNREACHABLE)
@@ -300,13 +339,14 @@ def _clock(seconds: float) -> str:
 
 async def rehearse(plan: SitePlan, folder: Path, duration_s: float) -> tuple[Driver, Recorded]:
     """Plays ``duration_s`` of a plan, then lets everybody leave; the database is in ``folder``."""
-    scenario = plan.scenario
-    start_utc = scenario.start.replace(tzinfo=ZoneInfo(scenario.timezone)).astimezone(UTC)
-    clock = VirtualClock(start_utc)
-    meter = SiteMeter(plan.meter.model)
-    manager = ManagerUnderTest(plan, folder, meter, clock)
-    fleet = Fleet(plan, manager.link_to, clock.utc_now)
-    driver = Driver(plan, fleet, meter=meter, manager=manager)
+    clock = VirtualClock(plan.start_utc)
+    meters = site_meters(plan)
+    manager = ManagerUnderTest(plan, folder, meters, clock)
+    fleet = Fleet(plan, manager.link_to, VirtualClock(plan.start_utc).utc_now)
+    driver = Driver(plan, fleet, meters=meters, manager=manager)
+    driver.obedience.flagged = manager.flagged
+    stations = {station.station_id: station for station in fleet.stations}
+    manager.reaches = lambda station_id: stations[station_id].network.up
     progress = Progress(driver, duration_s)
     driver.tell = progress.note
     await manager.start()

@@ -1,7 +1,8 @@
 """What a run proved, as JSON with stable keys: the simulators' truth, not the manager's belief.
 
 Only ``transactions_recorded`` and ``energy_error_ratio`` compare that truth with what the manager
-stored; whoever can read its store passes them in as ``Recorded``.
+stored; whoever can read its store passes them in as ``Recorded``. ``disobeying_found_s`` and
+``wrongly_flagged`` compare it with whom the manager flags, where somebody can tell.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from simulators.driver import Driver
 from simulators.site.oracle import percentile
 
 LISTED_OVERLOADS = 50
+YEAR_S = 365 * 86_400
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -39,6 +41,7 @@ def build_report(
     ``real_s`` and ``cpu_s`` are what the run took of the wall clock and of the processor.
     """
     plan, fleet, oracle = driver.plan, driver.fleet, driver.site.oracle
+    obedience, waiting = driver.obedience, driver.waiting
     durations = [overload.duration_s for overload in oracle.overloads]
     connector_hours = len(plan.outlets) * simulated_s / 3600
     return {
@@ -54,14 +57,24 @@ def build_report(
         "overload_s_p95": percentile(durations, 0.95),
         "longest_overload_s": max(durations, default=0.0),
         "breakers_tripped": len(oracle.trips),
+        "power_overload_s": max(
+            (watch.longest_s for watch in driver.site.power.values()), default=None
+        ),
         "capacity_used_ratio": _rounded(driver.capacity.ratio),
+        "capacity_used_steady": _rounded(driver.capacity.steady_ratio),
         "capacity_wanted_s": round(driver.capacity.seconds, 1),
         "kwh_asked": round(fleet.arrived_kwh, 1),
         "kwh_delivered": round(fleet.delivered_kwh, 1),
         "cars": len(plan.visits),
         "cars_turned_away": plan.turned_away,
         "profile_messages_per_connector_hour": round(fleet.profile_messages / connector_hours, 2),
-        "disobeying_found_s": None,
+        "profile_writes_per_year_worst": round(fleet.most_profile_messages / simulated_s * YEAR_S),
+        "disobeying": obedience.disobeying,
+        "disobeying_found_s": obedience.found_s,
+        "wrongly_flagged": obedience.wrongly_flagged,
+        "starved_cars": waiting.starved_cars,
+        "longest_wait_s": waiting.longest_s,
+        "pauses_per_session": round(fleet.pause_count / max(1, fleet.transaction_count), 2),
         "transactions_expected": fleet.transaction_count,
         "transactions_recorded": None if recorded is None else recorded.transactions,
         "energy_error_ratio": None

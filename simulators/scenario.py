@@ -13,25 +13,22 @@ from typing import Any, Literal
 import msgspec
 import yaml
 
+from simulators.events import Event
+from simulators.limit_windows import LimitWindow
+from simulators.part import Amperes, Part
+
 SCENARIOS = Path(__file__).with_name("scenarios")
-
-Amperes = float | tuple[float, float, float]
-
-
-class _Part(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A section of a scenario; a misspelt key is an error."""
-
 
 # --------------------------------------------------------------------------- building
 
 
-class Constant(_Part, tag_field="kind", tag="constant", frozen=True, kw_only=True):
+class Constant(Part, tag_field="kind", tag="constant", frozen=True, kw_only=True):
     """A load that never changes."""
 
     amperes: Amperes
 
 
-class Step(_Part, tag_field="kind", tag="step", frozen=True, kw_only=True):
+class Step(Part, tag_field="kind", tag="step", frozen=True, kw_only=True):
     """A load switched on at ``at_s`` for ``for_s`` (for ever when absent), again every ``every_s``."""
 
     amperes: Amperes
@@ -40,21 +37,21 @@ class Step(_Part, tag_field="kind", tag="step", frozen=True, kw_only=True):
     every_s: float | None = None
 
 
-class Curve(_Part, tag_field="kind", tag="curve", frozen=True, kw_only=True):
+class Curve(Part, tag_field="kind", tag="curve", frozen=True, kw_only=True):
     """The BDEW G25 curve of the day, with this mean current at the year's greatest quarter hour."""
 
     peak_amperes: float
     shares: tuple[float, float, float] = (1.0, 1.0, 1.0)
 
 
-class Wave(_Part, tag_field="kind", tag="wave", frozen=True, kw_only=True):
+class Wave(Part, tag_field="kind", tag="wave", frozen=True, kw_only=True):
     """A slow swing between nothing and ``amperes``."""
 
     amperes: Amperes
     period_s: float
 
 
-class Noise(_Part, tag_field="kind", tag="noise", frozen=True, kw_only=True):
+class Noise(Part, tag_field="kind", tag="noise", frozen=True, kw_only=True):
     """Small loads that come and go around 0."""
 
     deviation_amperes: float
@@ -66,7 +63,7 @@ BuildingLoad = Constant | Step | Curve | Wave | Noise
 # --------------------------------------------------------------------------- site
 
 
-class CircuitPart(_Part, frozen=True, kw_only=True):
+class CircuitPart(Part, frozen=True, kw_only=True):
     """A circuit and what the building draws on it."""
 
     id: str
@@ -74,20 +71,25 @@ class CircuitPart(_Part, frozen=True, kw_only=True):
     limit_a: Amperes
     parent: str | None = None
     margin_a: float = 0.0
+    max_power_kw: float | None = None
+    max_unbalance_a: float | None = None
     worst_background_a: Amperes | None = None
     building: tuple[BuildingLoad, ...] = ()
 
 
-class MeterPart(_Part, frozen=True, kw_only=True):
-    """The meter: its model, the circuit it sits on, and what it sees there."""
+class MeterPart(Part, frozen=True, kw_only=True):
+    """A meter: its model, the circuit it sits on, and what it sees there.
+
+    Several share one gateway; ``unit_id`` 0 is the meter's number in the list, from 1.
+    """
 
     model: str = "IME Nemo D4-Le"
     circuit: str = "supply"
     placement: Literal["supply", "charging", "building"] = "supply"
-    unit_id: int = 1
+    unit_id: int = 0
 
 
-class StationGroup(_Part, frozen=True, kw_only=True):
+class StationGroup(Part, frozen=True, kw_only=True):
     """Stations that hang on one circuit; shares of a mix need not sum to 1.
 
     ``place`` may use ``{n}``, the number within the group. ``layouts`` are ``single`` (one Type 2
@@ -111,7 +113,7 @@ class StationGroup(_Part, frozen=True, kw_only=True):
 # --------------------------------------------------------------------------- cars
 
 
-class Latecomers(_Part, frozen=True, kw_only=True):
+class Latecomers(Part, frozen=True, kw_only=True):
     """More cars for big batteries: how many (share of the outlets), from when, within how long."""
 
     share: float
@@ -119,7 +121,7 @@ class Latecomers(_Part, frozen=True, kw_only=True):
     over_s: float = 60.0
 
 
-class Occupied(_Part, tag_field="kind", tag="occupied", frozen=True, kw_only=True):
+class Occupied(Part, tag_field="kind", tag="occupied", frozen=True, kw_only=True):
     """A share of the outlets is taken from the start by cars that want these many kWh."""
 
     share: float
@@ -128,7 +130,7 @@ class Occupied(_Part, tag_field="kind", tag="occupied", frozen=True, kw_only=Tru
     latecomers: Latecomers | None = None
 
 
-class Day(_Part, tag_field="kind", tag="day", frozen=True, kw_only=True):
+class Day(Part, tag_field="kind", tag="day", frozen=True, kw_only=True):
     """A day of real sessions at a kind of place, so many per outlet; may start with some inside."""
 
     place: Literal["private", "public", "workplace"]
@@ -136,55 +138,33 @@ class Day(_Part, tag_field="kind", tag="day", frozen=True, kw_only=True):
     occupied_share: float = 0.0
 
 
-class CarHabits(_Part, frozen=True, kw_only=True):
+class CarHabits(Part, frozen=True, kw_only=True):
     """How cars follow the pilot, each within these bounds.
 
     ``lag_s`` is the time before a car follows a lower pilot, ``ramp_down_s`` and ``ramp_up_s`` the
     seconds from full current to none and back: by default up to 5 s for a usual step down, the
     most that IEC 61851-1 allows. ``sleepy_share`` is the share of cars that do not resume after a
-    few pauses.
+    few pauses, ``two_phase_share`` that of three-phase cars that use two phases only.
     """
 
     lag_s: tuple[float, float] = (1.0, 4.0)
     ramp_down_s: tuple[float, float] = (1.0, 4.0)
     ramp_up_s: tuple[float, float] = (5.0, 20.0)
     sleepy_share: float = 0.0
+    two_phase_share: float = 0.0
 
-
-# --------------------------------------------------------------------------- events
-
-
-class MeterDead(_Part, tag_field="kind", tag="meter-dead", frozen=True, kw_only=True):
-    """The meter stops answering."""
-
-    at_s: float
-    for_s: float
-
-
-class StationsOffline(_Part, tag_field="kind", tag="stations-offline", frozen=True, kw_only=True):
-    """That share of the stations that charge lose the network; ``for_s`` absent: for good."""
-
-    at_s: float
-    share: float
-    for_s: float | None = None
-
-
-class ManagerKilled(_Part, tag_field="kind", tag="manager-killed", frozen=True, kw_only=True):
-    """The manager dies without any clean-up and is started again on the same data."""
-
-    at_s: float
-    for_s: float
-
-
-Event = MeterDead | StationsOffline | ManagerKilled
 
 # --------------------------------------------------------------------------- the whole
 
 
-class Scenario(_Part, frozen=True, kw_only=True):
+class Scenario(Part, frozen=True, kw_only=True):
     """A scenario file. ``start`` is the site's local time at second 0.
 
-    ``network_delay_s`` bounds the time that each OCPP message takes in a rehearsal and live.
+    ``meter`` is for a site with one meter, ``meters`` for several. ``network_delay_s`` bounds the
+    time that each OCPP message takes in a rehearsal and live, ``network_loss`` is the share of
+    them that never arrive. ``rules`` are handed to the manager as they are; ``limit_windows`` say
+    what is true, to the oracle alone. A car that could charge and gets nothing for longer than
+    ``starved_after_s`` counts as starved.
     """
 
     name: str
@@ -195,24 +175,35 @@ class Scenario(_Part, frozen=True, kw_only=True):
     duration_s: float
     timezone: str = "Europe/Paris"
     circuits: tuple[CircuitPart, ...]
-    meter: MeterPart = MeterPart()
+    meter: MeterPart | None = None
+    meters: tuple[MeterPart, ...] = ()
     stations: tuple[StationGroup, ...]
     cars: Occupied | Day
     habits: CarHabits = CarHabits()
     events: tuple[Event, ...] = ()
     network_delay_s: tuple[float, float] = (0.02, 0.4)
+    network_loss: float = 0.0
+    rules: dict[str, Any] = msgspec.field(default_factory=dict)
+    limit_windows: tuple[LimitWindow, ...] = ()
+    starved_after_s: float = 2700.0
+
+    def __post_init__(self) -> None:
+        if self.meter is not None and self.meters:
+            raise ValueError("a scenario has either meter or meters")
+
+    @property
+    def all_meters(self) -> tuple[MeterPart, ...]:
+        """Every meter, each with a unit of its own; one on the supply when none is named."""
+        listed = self.meters or (self.meter or MeterPart(),)
+        return tuple(
+            msgspec.structs.replace(meter, unit_id=meter.unit_id or number)
+            for number, meter in enumerate(listed, start=1)
+        )
 
     @property
     def station_count(self) -> int:
         """Stations in all groups."""
         return sum(group.count for group in self.stations)
-
-
-def three(amperes: Amperes) -> tuple[float, float, float]:
-    """One number for all phases, or three: always three."""
-    if isinstance(amperes, tuple):
-        return amperes
-    return (float(amperes), float(amperes), float(amperes))
 
 
 def scenario_names() -> list[str]:

@@ -6,7 +6,8 @@ Rules (E is the ceiling, F the fallback installed by TxDefaultProfile):
 - Every limit sent since and not answered may be in force too: E is the greatest of all.
 - After an accepted decrease the old value counts until the draw is measured below the new one,
   or the car had its time to follow.
-- A value whose lease has lapsed has become F, if F is installed; if not, it stays.
+- A value whose lease has lapsed has become F, if F is installed; if not, it stays. So does one
+  whose lease nobody has proven: it may have become F, and may as well still hold.
 - A draw measured above the limit in force raises E to that draw and a bit more.
 - Idle: F once installed; else the rating; 0 for a station never seen, where a supply meter
   would show its draw as background.
@@ -28,13 +29,16 @@ from app.energy.site_state import ConnectorSample, ConnectorState
 class _Sent:
     """A limit sent and not yet answered."""
 
-    __slots__ = ("lease_until_s", "limit_ma", "lost", "number", "sent_s")
+    __slots__ = ("holds_until_s", "lease_until_s", "limit_ma", "lost", "number", "sent_s")
 
-    def __init__(self, number: int, limit_ma: int, sent_s: float, lease_until_s: float) -> None:
+    def __init__(
+        self, number: int, limit_ma: int, sent_s: float, lease_until_s: float, *, proven: bool
+    ) -> None:
         self.number = number
         self.limit_ma = limit_ma
         self.sent_s = sent_s
         self.lease_until_s = lease_until_s
+        self.holds_until_s = lease_until_s if proven else inf
         self.lost = False
 
 
@@ -53,7 +57,9 @@ class _Entry:
         self.confirmed_ma: int | None = None
         self.confirmed_number = 0
         self.confirmed_s = -inf
+        # When the limit is asked to end, and when it certainly has.
         self.lease_until_s = inf
+        self.holds_until_s = inf
         self.sent: list[_Sent] = []
         # Values that were in force and may still be followed: (value, until when).
         self.settling: list[tuple[int, float]] = []
@@ -64,6 +70,7 @@ class _Entry:
         self.sample: ConnectorSample | None = None
         self.sample_seen_s = -inf
         self.over_since_s: float | None = None
+        self.over_samples = 0
         self.over_ma: int | None = None
         self.refusals = 0
         self.failed_s = -inf
@@ -71,9 +78,9 @@ class _Entry:
 
     # ------------------------------------------------------------- values in force
 
-    def lapsed(self, value_ma: int, lease_until_s: float, now_s: float, grace_s: float) -> int:
+    def lapsed(self, value_ma: int, holds_until_s: float, now_s: float, grace_s: float) -> int:
         """``value_ma``, or the fallback once its lease has lapsed."""
-        if now_s >= lease_until_s + grace_s and self.fallback_ma is not None:
+        if now_s >= holds_until_s + grace_s and self.fallback_ma is not None:
             return self.fallback_ma
         return value_ma
 
@@ -82,9 +89,9 @@ class _Entry:
         if self.confirmed_ma is None:
             value = self.without_limit()
         else:
-            value = self.lapsed(self.confirmed_ma, self.lease_until_s, now_s, grace_s)
+            value = self.lapsed(self.confirmed_ma, self.holds_until_s, now_s, grace_s)
         for sent in self.sent:
-            value = max(value, self.lapsed(sent.limit_ma, sent.lease_until_s, now_s, grace_s))
+            value = max(value, self.lapsed(sent.limit_ma, sent.holds_until_s, now_s, grace_s))
         return value
 
     def without_limit(self) -> int:
@@ -99,11 +106,13 @@ class _Entry:
         """The transaction is over: its limits died with it."""
         self.confirmed_ma = None
         self.lease_until_s = inf
+        self.holds_until_s = inf
         self.sent = []
         self.settling = []
         self.trail = []
         self.sample = None
         self.over_since_s = None
+        self.over_samples = 0
         self.over_ma = None
         self.refusals = 0
         self.failures = 0
@@ -135,10 +144,19 @@ class Ceilings:
 
     # ------------------------------------------------------------- messages
 
-    def sent(self, key: ConnectorKey, limit_ma: int, now_s: float, lease_until_s: float) -> int:
+    def sent(
+        self,
+        key: ConnectorKey,
+        limit_ma: int,
+        now_s: float,
+        lease_until_s: float,
+        *,
+        proven: bool = True,
+    ) -> int:
         """A limit leaves for the station: record it *before* the bytes go out.
 
-        Returns the number by which its answer is reported.
+        ``proven`` is whether the station is known to let a limit end with its lease. Returns the
+        number by which its answer is reported.
         """
         self._number += 1
         entry = self._entries.get(key)
@@ -149,7 +167,7 @@ class Ceilings:
             entry.raised_s = now_s
         if limit_ma != previous:
             entry.changed_s = now_s
-        entry.sent.append(_Sent(self._number, limit_ma, now_s, lease_until_s))
+        entry.sent.append(_Sent(self._number, limit_ma, now_s, lease_until_s, proven=proven))
         entry.trail.append((limit_ma, inf))
         return self._number
 
@@ -168,6 +186,7 @@ class Ceilings:
         entry.confirmed_number = number
         entry.confirmed_s = now_s
         entry.lease_until_s = found.lease_until_s
+        entry.holds_until_s = found.holds_until_s
         entry.refusals = 0
         entry.failures = 0
         entry.failed_s = -inf
@@ -199,6 +218,7 @@ class Ceilings:
         for sent in entry.sent:
             if sent.lost and sent.limit_ma == found.limit_ma:
                 found.lease_until_s = max(found.lease_until_s, sent.lease_until_s)
+                found.holds_until_s = max(found.holds_until_s, sent.holds_until_s)
         entry.sent = [
             sent for sent in entry.sent if not (sent.lost and sent.limit_ma == found.limit_ma)
         ]
@@ -231,6 +251,13 @@ class Ceilings:
             entry.fallback_ma = None
             entry.fallback_pending_ma = None
 
+    def distrust_leases(self) -> None:
+        """Clocks have jumped: what was granted may hold for longer than was agreed."""
+        for entry in self._entries.values():
+            entry.holds_until_s = inf
+            for sent in entry.sent:
+                sent.holds_until_s = inf
+
     def restore(
         self,
         key: ConnectorKey,
@@ -252,7 +279,7 @@ class Ceilings:
             # No limit ever leaves before the fallback is installed, so the station holds it.
             entry.fallback_ma = entry.node.fallback_ma
         self._number += 1
-        record = _Sent(self._number, limit_ma, -inf, lease_until_s)
+        record = _Sent(self._number, limit_ma, -inf, lease_until_s, proven=True)
         record.lost = True
         entry.sent.append(record)
         entry.trail.append((0, inf))
@@ -320,7 +347,7 @@ class Ceilings:
         if entry.confirmed_ma is None:
             return entry.fallback_ma
         grace_s = self._settings.lease_grace_s
-        return entry.lapsed(entry.confirmed_ma, entry.lease_until_s, now_s, grace_s)
+        return entry.lapsed(entry.confirmed_ma, entry.holds_until_s, now_s, grace_s)
 
     def asked(self, key: ConnectorKey) -> int | None:
         """The limit last asked for and not known to have failed; ``None`` if unknown."""
@@ -373,9 +400,17 @@ class Ceilings:
         return self._entries[key].refusals >= self._settings.refusals_before_giving_up
 
     def disobeys(self, key: ConnectorKey, now_s: float) -> bool:
-        """Whether it has been measured above its limit for too long."""
-        since = self._entries[key].over_since_s
-        return since is not None and now_s - since >= self._settings.violation_s
+        """Whether it has been measured above its limit for too long.
+
+        One sample may be wrong: another one has to agree, or none to come for twice as long.
+        """
+        entry = self._entries[key]
+        if entry.over_since_s is None or entry.over_ma is None:
+            return False
+        lasting_s = self._settings.violation_s
+        if entry.over_samples < 2:
+            lasting_s *= 2
+        return now_s - entry.over_since_s >= lasting_s
 
     def exceeds(self, key: ConnectorKey) -> bool:
         """Whether the last sample was above the limit in force."""
@@ -401,6 +436,10 @@ class Ceilings:
     def raised_s(self, key: ConnectorKey) -> float:
         """When a higher limit was last sent."""
         return self._entries[key].raised_s
+
+    def confirmed_s(self, key: ConnectorKey) -> float:
+        """When the station last accepted a limit, or its transaction changed."""
+        return self._entries[key].confirmed_s
 
     def changed_s(self, key: ConnectorKey) -> float:
         """When a different limit was last sent."""
@@ -449,9 +488,14 @@ class Ceilings:
         excess = max(settings.violation_ma, round(most * settings.violation_share))
         if sample.low.peak() <= most + excess:
             entry.over_ma = None
-            entry.over_since_s = None
+            # Measured before the present limit, or excused only by one that was lowered a moment ago,
+            # it neither proves nor refutes.
+            if sample.low.peak() <= limit + excess and measured_s >= entry.confirmed_s:
+                entry.over_since_s = None
+                entry.over_samples = 0
             return
         entry.over_ma = sample.high.peak() + settings.violation_reserve_ma
+        entry.over_samples += 1
         if entry.over_since_s is None:
             entry.over_since_s = sample.at_s
 
@@ -464,6 +508,7 @@ class Ceilings:
             entry.confirmed_ma = restored.limit_ma
             entry.confirmed_number = restored.number
             entry.lease_until_s = restored.lease_until_s
+            entry.holds_until_s = restored.holds_until_s
             # It was in force all along: nothing lower has to settle.
             entry.trail = [(restored.limit_ma, inf)]
             entry.trail += [(sent.limit_ma, inf) for sent in entry.sent]

@@ -4,12 +4,13 @@ A fresh meter minus stale station figures would underestimate the building; so t
 an interval. ``low`` never exceeds what the car drew at the meter's instant, as long as a car only
 moves to follow its limits (or stops for good, which is on the safe side): it is the last measured
 value, lowered at once by any limit sent since, raised only when the meter is newer than the
-sample, and 0 when the sample is old. ``high`` is the ceiling.
+sample, and 0 when nothing is known. ``high`` is the ceiling.
 
-A station that is away goes on drawing what it drew, as long as its limit holds: reserving its
-ceiling beside a building that contains its draw would count it twice. But it may be away because
-it has no power, and come back with it: once the meter shows less than all draws together, nothing
-is attributed to those who are away until they are back.
+A car whose station is away, or whose samples are lost for a while though it still says that it
+charges, is presumed to go on drawing what it drew, as long as its limit holds: reserving its
+ceiling beside a building that contains its draw would count it twice. But a station may be away
+because it has no power, and come back with it: once the meter shows less than all draws
+together, nothing is presumed until a fresh sample comes.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import deque
 
 import msgspec
 
-from app.domain.station import ConnectorKey
+from app.domain.station import ConnectorKey, ConnectorStatus
 from app.energy.ceilings import Ceilings
 from app.energy.settings import EnergySettings
 from app.energy.site_model import NOTHING, ConnectorNode, Triple
@@ -32,6 +33,7 @@ class Draw(msgspec.Struct, frozen=True):
     compared with a meter that shows the past; ``low`` the least; ``likely`` the most that planning
     reckons with (``low`` once a sample has settled, ``held`` while one is awaited); ``tight`` the
     most when the circuit is overloaded and a fresh sample tells better than the ceiling.
+    ``presumed`` when ``low`` rests on a sample that is older than it should be.
     """
 
     ceiling: Triple
@@ -39,6 +41,7 @@ class Draw(msgspec.Struct, frozen=True):
     low: Triple
     likely: Triple
     tight: Triple
+    presumed: bool = False
 
 
 class _Memory:
@@ -82,19 +85,25 @@ class DrawEstimator:
         self._collect(memory, latest, meter_s)
         if latest is None:
             return self._unknown(memory, ceiling, held, now_s)
-        if state is None or not state.online:
-            if memory.withdrawn:
+        age_s = now_s - latest.at_s
+        away = state is None or not state.online
+        if state is None or away or age_s > settings.sample_ages * state.sample_interval_s:
+            if memory.withdrawn or not (away or self._charges_still(state, age_s)):
                 return self._unknown(memory, ceiling, held, now_s)
             low = self._least(node, memory, ceilings, ceiling_ma, now_s)
-            return Draw(ceiling, held, low, low, held)
+            likely = held if self._is_awaited(node.key, latest, ceilings, now_s) else low
+            return Draw(ceiling, held, low, likely, held, presumed=True)
         memory.withdrawn = False
-        if now_s - latest.at_s > settings.sample_ages * state.sample_interval_s:
-            return self._unknown(memory, ceiling, held, now_s)
         memory.known_s = now_s
         return self._known(node, memory, latest, ceilings, ceiling, ceiling_ma, now_s)
 
+    def _charges_still(self, state: ConnectorState | None, age_s: float) -> bool:
+        """Whether a station whose samples are lost says that its car charges, lately enough."""
+        charging = state is not None and state.status is ConnectorStatus.CHARGING
+        return charging and age_s <= self._settings.presumed_s
+
     def withdraw(self, key: ConnectorKey) -> None:
-        """Attribute nothing to this connector while it is away: the meter does not bear it out."""
+        """Presume nothing of this connector until it is measured: the meter does not bear it out."""
         self._memory[key].withdrawn = True
 
     def _collect(self, memory: _Memory, latest: ConnectorSample | None, meter_s: float) -> None:
@@ -143,15 +152,21 @@ class DrawEstimator:
         held = memory.held
         low = self._least(node, memory, ceilings, ceiling_ma, now_s)
         measured_s = latest.at_s - settings.sample_delay_s
-        changed_s = ceilings.changed_s(node.key)
-        followed = measured_s >= changed_s + settings.follow_s
-        awaited = not followed and now_s - changed_s < settings.unknown_patience_s
+        awaited = self._is_awaited(node.key, latest, ceilings, now_s)
         likely = held if awaited or memory.pending else low
         tight = held
         if measured_s >= ceilings.raised_s(node.key) + settings.follow_s:
-            high = _on_site(node, tuple(latest.high), settings.comply_tolerance_ma)
+            high = _on_site(node, tuple(latest.high), settings.tight_margin_ma)
             tight = _most(low, _least(held, high))
         return Draw(ceiling, held, low, likely, tight)
+
+    def _is_awaited(
+        self, key: ConnectorKey, latest: ConnectorSample, ceilings: Ceilings, now_s: float
+    ) -> bool:
+        """Whether the last sample does not show yet how the car follows its present limit."""
+        settings, changed_s = self._settings, ceilings.changed_s(key)
+        followed = latest.at_s - settings.sample_delay_s >= changed_s + settings.follow_s
+        return not followed and now_s - changed_s < settings.unknown_patience_s
 
     def _least(
         self,

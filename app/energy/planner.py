@@ -115,7 +115,7 @@ class Planner:
         self._bounds = bounds
         for circuit_id in fresh:
             self._meters[circuit_id].update(sums, bounds, now_s)
-            self._withdraw_the_absent(views, circuit_id)
+            self._withdraw_presumed(views, circuit_id)
         backgrounds = [
             self._background(node, sums, now_s) for node in range(len(self.model.circuits))
         ]
@@ -289,15 +289,15 @@ class Planner:
             falling=sum_up([self._falling(view, now_s) for view in views]),
         )
 
-    def _withdraw_the_absent(self, views: list[_View], circuit_id: str) -> None:
-        """Who is away is thought to draw no more, where the meter shows less than all draws."""
+    def _withdraw_presumed(self, views: list[_View], circuit_id: str) -> None:
+        """Draws that are only presumed count no more, where the meter shows less than all draws."""
         phases = self._meters[circuit_id].contradicted
         if not phases:
             return
         node = self.model.circuit_index[circuit_id]
         for view in views:
-            away = view.state is None or not view.state.online
-            if away and node in view.node.path and any(view.draw.low[p] for p in phases):
+            below = node in view.node.path and any(view.draw.low[p] for p in phases)
+            if view.draw.presumed and below:
                 self._draws.withdraw(view.node.key)
 
     def _falling(self, view: _View, now_s: float) -> Triple:

@@ -47,7 +47,11 @@ class EnergySettings(msgspec.Struct, frozen=True):
     meter_delay_s: float = 1.0
     """A meter's answer may describe the instant this long before it was received."""
     sample_ages: float = 2.0
-    """A sample older than this many sampling intervals says nothing of the draw any more."""
+    """A sample older than this many sampling intervals is late."""
+    presumed_s: float = 180.0
+    """A car that says it charges is presumed to draw what it drew for this long without a sample."""
+    tight_margin_ma: int = 200
+    """How much more than a settled sample tells a car may draw, where a circuit is overloaded."""
     ceiling_hold_s: float = 2.0
     """A ceiling that fell is still used this long against the meter, which shows the past."""
 

@@ -39,21 +39,28 @@ class ConnectorSample(msgspec.Struct, frozen=True):
 
     @classmethod
     def of(
-        cls, sample: Sample, wired: int, mean_power_w: int | None = None
+        cls,
+        sample: Sample,
+        wired: int,
+        mean_power_w: int | None = None,
+        *,
+        exact: bool = False,
     ) -> ConnectorSample | None:
         """From a station's sample on an outlet with ``wired`` conductors (1 to 3).
 
         ``mean_power_w`` is what the energy register tells of the power while the current was the
-        same; it counts the conductors in use where the reported power does not.
+        same; it counts the conductors in use where the reported power does not. ``exact`` is true of
+        a station that is known not to truncate its currents.
         ``None`` when the sample carries no current and no power. A power alone is spread over
         the conductors: at most all of it on one (``high``), nothing sure (``low`` = 0).
         """
+        most_of = _as_said if exact else _most_of
         phased = sample.current_ma[:wired]
         known = [abs(value) for value in phased if value is not None]
         if known:
-            most = _ceiling(max(known))
+            most = most_of(max(known))
             low = [abs(value) if value is not None else 0 for value in phased]
-            high = [_ceiling(abs(value)) if value is not None else most for value in phased]
+            high = [most_of(abs(value)) if value is not None else most for value in phased]
             in_use = _by_phase(low) if len(known) == wired else None
             return cls(sample.received_s, _three(low), _three(high), in_use)
         if sample.current_unphased_ma is not None:
@@ -63,7 +70,7 @@ class ConnectorSample(msgspec.Struct, frozen=True):
                 in_use = _by_power(current, mean_power_w, wired)
             sure = in_use if in_use is not None else (0,)
             low = [current if conductor in sure else 0 for conductor in range(wired)]
-            return cls(sample.received_s, _three(low), _three([_ceiling(current)] * wired), in_use)
+            return cls(sample.received_s, _three(low), _three([most_of(current)] * wired), in_use)
         if sample.power_w is not None:
             high_ma = abs(sample.power_w) * 1000 // NOMINAL_VOLTAGE_V
             return cls(sample.received_s, ZERO, _three([high_ma] * wired))
@@ -119,7 +126,17 @@ class SiteState(msgspec.Struct, frozen=True):
     policy: SharingPolicy = SharingPolicy.WEIGHTED
 
 
-def _ceiling(current_ma: int) -> int:
+def shows_fractions(sample: Sample) -> bool:
+    """Whether a sample proves that its station does not truncate currents to whole amperes."""
+    currents = (*sample.current_ma, sample.current_unphased_ma)
+    return any(current is not None and current % _WHOLE_AMPERE_MA for current in currents)
+
+
+def _as_said(current_ma: int) -> int:
+    return current_ma
+
+
+def _most_of(current_ma: int) -> int:
     """The most that a reported current stands for: whole amperes may have been truncated."""
     if current_ma and current_ma % _WHOLE_AMPERE_MA == 0:
         return current_ma + _WHOLE_AMPERE_MA
@@ -142,7 +159,7 @@ def _by_power(current_ma: int, power_w: int | None, wired: int) -> tuple[int, ..
         return (0,) if current_ma > PROBE_MA else None
     if power_w is None or current_ma <= PROBE_MA:
         return None
-    ratio = abs(power_w) * 1000 / (NOMINAL_VOLTAGE_V * (current_ma + _ceiling(current_ma)) / 2)
+    ratio = abs(power_w) * 1000 / (NOMINAL_VOLTAGE_V * (current_ma + _most_of(current_ma)) / 2)
     count = round(ratio)
     # Voltage, power factor and truncation move the ratio by some tenths: in between, no verdict.
     if not 1 <= count <= wired or abs(ratio - count) > 0.3:

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-import ipaddress
 import logging
 import math
 import secrets
@@ -21,7 +20,7 @@ import msgspec
 from app.domain.errors import AccessDeniedError, InvalidInputError, StorageError
 from app.services.audit import AuditTrail
 from app.services.ports import AccessRepository, Clock, PasswordHasher, User, WebSession
-from app.services.throttle import Throttle, ThrottleRule
+from app.services.throttle import Throttle, ThrottleRule, origin_of
 
 log = logging.getLogger(__name__)
 
@@ -128,7 +127,7 @@ class AccessService:
         often lately.
         """
         name = name.strip().casefold()[:_NAME_MOST]
-        origin = _network(address)
+        origin = origin_of(address)
         wait_s = max(self._by_address.wait_s(origin), self._by_account.wait_s(name))
         if wait_s > 0:
             raise AccessDeniedError("sign-in-too-many", wait_s=math.ceil(wait_s))
@@ -268,16 +267,3 @@ def _check_new_password(current: str, new: str) -> None:
         raise InvalidInputError("password-too-long", field="new", most=PASSWORD_MOST)
     if new == current:
         raise InvalidInputError("password-unchanged", field="new")
-
-
-def _network(address: str) -> str:
-    """What counts as one origin: an IPv4 address, or the /64 within which IPv6 is free to roam."""
-    try:
-        parsed = ipaddress.ip_address(address.partition("%")[0])
-    except ValueError:
-        return address
-    if isinstance(parsed, ipaddress.IPv4Address):
-        return str(parsed)
-    if parsed.ipv4_mapped is not None:
-        return str(parsed.ipv4_mapped)
-    return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))

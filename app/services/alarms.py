@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, timedelta
 
 from app.services.live import (
@@ -33,6 +33,11 @@ class AlarmBoard:
         self._clock = clock
         self._set_aside = set_aside
         self._since: dict[tuple[str, str], datetime] = {}
+        self._sources: list[Callable[[], Iterable[Finding]]] = []
+
+    def add(self, source: Callable[[], Iterable[Finding]]) -> None:
+        """``source`` is asked for what is wrong each time the board is updated."""
+        self._sources.append(source)
 
     def update(
         self,
@@ -47,6 +52,7 @@ class AlarmBoard:
         for key, severity, params in (
             *_findings(circuits, connectors, meters),
             *_data(self._set_aside, now),
+            *(finding for source in self._sources for finding in source()),
         ):
             identity = (key, str(params.get("subject", "")))
             since[identity] = self._since.get(identity, now)

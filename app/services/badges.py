@@ -8,11 +8,15 @@ import msgspec
 
 from app.domain.badge import AuthorizationStatus, Badge, checked_id_tag, normalised_id_tag
 from app.domain.errors import InvalidInputError, NotFoundError
+from app.domain.station import PRIORITIES
 from app.services.audit import AuditTrail
 from app.services.ports import BadgeRepository, Clock
 
 LAST_SEEN_RESOLUTION = timedelta(minutes=1)
 """Uses closer together than this are written once, to spare the disk."""
+
+WEIGHT_LEAST, WEIGHT_MOST = 100, 10_000
+"""Weights of badges, in thousandths."""
 
 MAX_UNKNOWN = 500
 """Tokens seen but not known that are kept for adoption; more are refused without a record."""
@@ -45,6 +49,10 @@ class BadgeService:
         if badge is None:
             raise NotFoundError("badge-unknown", number=key)
         return badge
+
+    def find(self, id_tag: str) -> Badge | None:
+        """The badge behind a token, in any case; ``None`` when nobody knows it."""
+        return self._badges.get(normalised_id_tag(id_tag))
 
     def label(self, id_tag: str) -> str:
         """Who holds the token, or the token itself."""
@@ -152,6 +160,10 @@ class BadgeService:
 
 
 def _checked(badge: Badge) -> Badge:
+    if not WEIGHT_LEAST <= badge.weight <= WEIGHT_MOST:
+        raise InvalidInputError("badge-weight-range", field="weight")
+    if badge.priority is not None and badge.priority not in PRIORITIES:
+        raise InvalidInputError("priority-range", field="priority", place=badge.id_tag)
     return msgspec.structs.replace(
         badge, id_tag=checked_id_tag(badge.id_tag), holder=badge.holder.strip()[:80]
     )

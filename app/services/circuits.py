@@ -87,6 +87,42 @@ class CircuitService:
             circuit.name,
         )
 
+    async def move_circuit(self, circuit_id: str, up: bool, actor: str) -> None:
+        """Puts a circuit before (``up``) or behind its neighbour; first and last stay."""
+        tree = self.tree()
+        circuit = _known(tree, circuit_id)
+        if circuit.parent_id is None:
+            raise InvalidInputError("circuit-root-stays", circuit=circuit.name)
+        siblings = [item.circuit_id for item in tree.children(circuit.parent_id)]
+        at = siblings.index(circuit_id)
+        other = at - 1 if up else at + 1
+        if not 0 <= other < len(siblings):
+            return
+        swapped = {circuit_id: tree[siblings[other]], siblings[other]: circuit}
+        await self._reorder([swapped.get(item.circuit_id, item) for item in tree], circuit, actor)
+
+    async def attach_circuit(self, circuit_id: str, parent_id: str, actor: str) -> None:
+        """Lets another circuit feed this one and all below it.
+
+        Raises ``InvalidInputError`` or ``UnsafeConfigurationError`` with the arithmetic.
+        """
+        tree = self.tree()
+        circuit = _known(tree, circuit_id)
+        if circuit.parent_id is None:
+            raise InvalidInputError("circuit-root-stays", field="parent", circuit=circuit.name)
+        moved = msgspec.structs.replace(circuit, parent_id=parent_id)
+        await self._reorder([moved if item is circuit else item for item in tree], circuit, actor)
+
+    async def _reorder(self, circuits: list[Circuit], moved: Circuit, actor: str) -> None:
+        # In the order of the tree: whoever reads them back finds parents before children.
+        ordered = CircuitTree(circuits).circuits
+        await self._configuration.apply(
+            msgspec.structs.replace(self._configuration.current, circuits=ordered),
+            actor,
+            "circuit-moved",
+            moved.name,
+        )
+
     async def rename_site(self, name: str, timezone: str, actor: str) -> None:
         """Sets the site's name and time zone."""
         changed = msgspec.structs.replace(
@@ -117,3 +153,9 @@ class CircuitService:
     async def test_meter(self, config: MeterConfig) -> MeterTest:
         """Reads the meter once, without saving anything."""
         return await self._tester(config)
+
+
+def _known(tree: CircuitTree, circuit_id: str) -> Circuit:
+    if circuit_id not in tree:
+        raise NotFoundError("circuit-unknown", circuit=circuit_id)
+    return tree[circuit_id]

@@ -14,12 +14,14 @@ import msgspec
 from app.domain.circuit import Circuit, CircuitTree
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.meter import MeterConfig
-from app.domain.station import ChargingStation, Connector
+from app.domain.station import PRIORITIES, ChargingStation, Connector
 from app.domain.units import MIN_CHARGE_MA, PhaseCurrents
 from app.energy import failsafe
 from app.energy.site_model import SiteModel
 from app.services.audit import AuditTrail
 from app.services.ports import SiteConfiguration, SiteRepository
+from app.services.rule_checks import check_rules
+from app.services.zones import zone_named
 
 MAX_STATIONS = 100
 MAX_CONNECTORS = 200
@@ -140,6 +142,8 @@ class ConfigurationService:
 def check(configuration: SiteConfiguration) -> SiteModel:
     """The compiled model of a sound configuration; raises for any other."""
     tree = CircuitTree(configuration.circuits)
+    if zone_named(configuration.timezone) is None:
+        raise InvalidInputError("timezone-unknown", field="timezone", zone=configuration.timezone)
     _check_unique("station-exists", (station.station_id for station in configuration.stations))
     _check_unique("meter-exists", (meter.meter_id for meter in configuration.meters))
     _check_unique("meter-one-per-circuit", (meter.circuit_id for meter in configuration.meters))
@@ -156,11 +160,10 @@ def check(configuration: SiteConfiguration) -> SiteModel:
         raise InvalidInputError("too-many-stations", most=MAX_STATIONS)
     if sum(len(station.connectors) for station in configuration.stations) > MAX_CONNECTORS:
         raise InvalidInputError("too-many-connectors", most=MAX_CONNECTORS)
-    model = SiteModel.compile(
-        tree,
-        configuration.stations,
-        {meter.circuit_id: meter.placement for meter in configuration.meters},
-    )
+    placements = {meter.circuit_id: meter.placement for meter in configuration.meters}
+    stations = (station.station_id for station in configuration.stations)
+    check_rules(configuration.rules, tree, stations, placements)
+    model = SiteModel.compile(tree, configuration.stations, placements)
     failsafe.check(model)
     return model
 
@@ -183,8 +186,14 @@ def check_station(station: ChargingStation, tree: CircuitTree) -> None:
         _check_connector(connector)
     if station.fallback_ma != 0 and not MIN_CHARGE_MA <= station.fallback_ma <= station.max_ma:
         raise InvalidInputError("station-fallback-range", field="fallback_a")
+    _check_share(station)
+
+
+def _check_share(station: ChargingStation) -> None:
     if not 100 <= station.weight <= 10_000:
         raise InvalidInputError("station-weight-range", field="weight")
+    if station.priority not in PRIORITIES:
+        raise InvalidInputError("priority-range", field="priority", place=station.name)
 
 
 def _check_connector(connector: Connector) -> None:

@@ -8,10 +8,18 @@ from app.config import Settings
 from app.services.access import AccessService
 from app.services.badges import BadgeService
 from app.services.circuits import CircuitService
+from app.services.evidence import EvidenceService
+from app.services.external_limits import ExternalLimits
 from app.services.health import HealthService
+from app.services.history import LimitHistory
 from app.services.live import LiveFeed
 from app.services.ports import Clock
+from app.services.preview import PreviewService
+from app.services.rule_book import RuleBook
+from app.services.rules import Rules
+from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
+from app.services.site_tokens import SiteTokens
 from app.services.stations import StationService
 
 
@@ -28,3 +36,11 @@ class Services:
     circuits: CircuitService
     sessions: SessionService
     health: HealthService
+    rules: Rules
+    rule_book: RuleBook
+    external: ExternalLimits
+    tokens: SiteTokens
+    preview: PreviewService
+    history: LimitHistory
+    evidence: EvidenceService
+    safety: SafetyCase

@@ -1,6 +1,6 @@
 """The control cycle: once a second, from what is known now to what each car may draw.
 
-readings, stations -> SiteState -> plan -> guard -> SetChargingProfile
+readings, stations, rules -> SiteState -> plan -> guard -> SetChargingProfile
                                         -> SiteView -> browsers
 """
 
@@ -24,6 +24,7 @@ from app.services.meters import MeterDesk
 from app.services.painter import Painter
 from app.services.ports import Clock, SiteConfiguration
 from app.services.registry import Registry
+from app.services.rules import Rules, Ruling
 from app.services.snapshot import snapshot
 
 log = logging.getLogger(__name__)
@@ -44,6 +45,7 @@ class ControlLoop:
         painter: Painter,
         live: LiveFeed,
         configuration: ConfigurationService,
+        rules: Rules,
         clock: Clock,
         lease_s: int,
     ) -> None:
@@ -54,6 +56,8 @@ class ControlLoop:
         self._painter = painter
         self._live = live
         self._configuration = configuration
+        self._rules = rules
+        self._ruling = Ruling()
         self._clock = clock
         self._lease_s = lease_s
         self._hurry = asyncio.Event()
@@ -99,18 +103,12 @@ class ControlLoop:
         began = time.perf_counter()
         state = self._state()
         plan = self._plan(state)
-        self._watch_obedience()
         self._sender.send(plan.changes, self._lease_s)
         self.cycles += 1
         self.last_cycle_s = self._clock.monotonic_s()
         self._tell(state, plan)
         spent_ms = (time.perf_counter() - began) * 1000
         self._live.publish(self._painter.paint(self._configuration.current, plan, spent_ms))
-
-    def _watch_obedience(self) -> None:
-        now_s = self._clock.monotonic_s()
-        for live in self._registry.connectors():
-            live.obeys = not self._planner.ceilings.disobeys(live.key, now_s)
 
     def _tell(self, state: SiteState, plan: Plan) -> None:
         for observer in self._observers:
@@ -121,7 +119,13 @@ class ControlLoop:
                 log.exception("an observer of the control cycle failed")
 
     def _state(self) -> SiteState:
-        return snapshot(self._registry, self._meters.readings(), self._clock.monotonic_s())
+        now_s = self._clock.monotonic_s()
+        try:
+            self._ruling = self._rules.ruling(self._clock.utc_now(), now_s)
+        except Exception:  # the rules of a moment ago are better than no cycle
+            self.failures += 1
+            log.exception("the rules of sharing failed")
+        return snapshot(self._registry, self._meters.readings(), self._ruling, now_s)
 
     def _plan(self, state: SiteState) -> Plan:
         try:

@@ -20,12 +20,16 @@ from app.services.alarms import SET_ASIDE_TOLD
 from app.services.audit import AuditTrail
 from app.services.authorization import Authorization
 from app.services.badges import BadgeService
+from app.services.capabilities import CapabilityBook
 from app.services.circuits import CircuitService, MeterModelInfo, MeterTester
 from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.context import Services
 from app.services.control_loop import ControlLoop, model_of
+from app.services.evidence import EvidenceService
+from app.services.external_limits import ExternalLimits
 from app.services.health import Check, HealthService
+from app.services.history import LimitHistory
 from app.services.inbox import Inbox
 from app.services.intake import Intake
 from app.services.limits import LimitSender
@@ -33,10 +37,15 @@ from app.services.live import LiveFeed
 from app.services.meters import MeterDesk, MeterFactory
 from app.services.painter import Painter
 from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
+from app.services.preview import PreviewService
 from app.services.provisioning import parse_site
 from app.services.registry import Registry
-from app.services.retention import Retention
+from app.services.retention import CONDUCT_KEPT, Retention
+from app.services.rule_book import RuleBook
+from app.services.rules import Rules
+from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
+from app.services.site_tokens import SiteTokens
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
 
@@ -74,38 +83,64 @@ class Manager:
             model_of(self.configuration.current), EnergySettings(lease_s=float(settings.lease_s))
         )
         self.badges = BadgeService(store.badges, audit, clock)
+        self.external = ExternalLimits(store.outside_limits, audit, clock)
+        self.rules = Rules(self.external, self.badges.find)
+        self._tokens = SiteTokens(store.outside_limits, audit, clock)
         self._inbox = Inbox(store.pending, clock)
         authorization = Authorization(self.badges, self.registry)
         self.sessions = SessionService(
             self.registry, authorization, self.planner, store.transactions, store.samples, clock
         )
         self.meters = MeterDesk(adapters.meter_factory)
-        self.sender = LimitSender(self.registry, self.planner, store.limits, self._tasks, clock)
+        self.capabilities = CapabilityBook(store.capabilities, self._tasks)
+        self.sender = LimitSender(
+            self.registry, self.planner, store.limits, self.capabilities, self._tasks, clock
+        )
+        self.commissioning = Commissioning(
+            self.planner,
+            self.capabilities,
+            clock,
+            sample_interval_s=settings.sample_interval_s,
+            heartbeat_interval_s=settings.heartbeat_interval_s,
+            after_boot=lambda station: self.sender.reissue(station, settings.lease_s),
+        )
+        painter = Painter(
+            self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
+        )
         self.control = ControlLoop(
             registry=self.registry,
             meters=self.meters,
             planner=self.planner,
             sender=self.sender,
-            painter=Painter(
-                self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
-            ),
+            painter=painter,
             live=self.live,
             configuration=self.configuration,
+            rules=self.rules,
             clock=clock,
             lease_s=settings.lease_s,
         )
         self.meters.on_reading(self.control.notice)
+        self.control.on_cycle(self.rules.observe)
+        self.safety = SafetyCase(
+            registry=self.registry,
+            planner=self.planner,
+            sender=self.sender,
+            capabilities=self.capabilities,
+            repository=store.conduct,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+            lease_s=settings.lease_s,
+        )
+        self.control.on_cycle(self.safety.observe)
+        self.sessions.on_replayed.append(self.safety.learner.replayed)
+        painter.alarms.add(self.safety.alarms)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
             authorization=authorization,
             sessions=self.sessions,
-            commissioning=Commissioning(
-                self.planner,
-                clock,
-                sample_interval_s=settings.sample_interval_s,
-                heartbeat_interval_s=settings.heartbeat_interval_s,
-            ),
+            commissioning=self.commissioning,
             site=store.site,
             tasks=self._tasks,
             clock=clock,
@@ -114,8 +149,27 @@ class Manager:
                 heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
             ),
         )
+        self.history = LimitHistory(store.history, clock)
+        self.evidence = EvidenceService(
+            store.evidence,
+            self.configuration,
+            self.registry,
+            self.planner,
+            lambda: self.sender.guard_refusals,
+            clock,
+        )
+        preview = PreviewService(self.configuration, self.planner.settings)
+        self.control.on_cycle(preview.observe)
+        self.control.on_cycle(self.history.observe)
+        self.control.on_cycle(self.evidence.observe)
         self._retention = Retention(
-            store.samples, clock, keep=timedelta(days=settings.sample_retention_days)
+            clock,
+            (
+                (store.samples.prune, timedelta(days=settings.sample_retention_days)),
+                (store.conduct.prune, CONDUCT_KEPT),
+                (store.history.prune, timedelta(days=settings.history_retention_days)),
+                (store.evidence.prune, timedelta(days=settings.evidence_retention_days)),
+            ),
         )
         self.health = HealthService(clock)
         self.services = Services(
@@ -130,6 +184,14 @@ class Manager:
             ),
             sessions=self.sessions,
             health=self.health,
+            rules=self.rules,
+            rule_book=RuleBook(self.configuration),
+            external=self.external,
+            tokens=self._tokens,
+            preview=preview,
+            history=self.history,
+            evidence=self.evidence,
+            safety=self.safety,
         )
         self._add_probes()
 
@@ -140,8 +202,12 @@ class Manager:
         """
         await self.badges.load()
         await self._inbox.load()
+        await self._tokens.load()
+        await self.external.load()
+        await self.capabilities.load()
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
+        self.rules.configure(self.configuration.current, self._adapters.clock.monotonic_s())
         self.planner.replace_model(model_of(self.configuration.current))
         self.configuration.on_change(self._reconfigured)
         if not known and provision is not None:
@@ -152,12 +218,18 @@ class Manager:
             await self.meters.configure(self.configuration.current)
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
+        self._tasks.start(self.history.run(), "limit history")
+        self._tasks.start(self.evidence.run(), "evidence")
         self._tasks.start(self._retention.run(), "retention")
+        self._tasks.start(self.external.run(), "outside limits")
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""
         await self._tasks.stop()
+        await self.safety.flush()
         await self.meters.stop()
+        await self.history.flush()
+        await self.evidence.flush()
         await self._adapters.store.close()
 
     def abandon(self) -> None:
@@ -166,8 +238,10 @@ class Manager:
 
     async def _reconfigured(self, configuration: SiteConfiguration) -> None:
         self.registry.configure(configuration.stations)
+        self.rules.configure(configuration, self._adapters.clock.monotonic_s())
         await self.control.reconfigure(configuration)
         await self.meters.configure(configuration)
+        self._tasks.start(self.commissioning.renew_fallbacks(self.registry), "fallbacks")
 
     async def _restore(self) -> None:
         """What stations may still draw after a restart: never less than what was last sent."""
@@ -177,11 +251,19 @@ class Manager:
             identity = identities.get(station.station.station_id)
             if identity is not None:
                 station.identity = identity
+            if self.capabilities.held(station.station.station_id) is not None:
+                # It was set up by this manager: what it may hold is on record.
+                for connector in station.connectors.values():
+                    connector.may_hold_limit = False
+        await self.safety.load()
         now_s, now_utc = clock.monotonic_s(), clock.utc_now()
         await self.sessions.load()
         for limit in await store.limits.load():
             live = self.registry.connector(limit.key)
-            if live is None or live.transaction is None:
+            if live is None:
+                continue
+            live.may_hold_limit = True
+            if live.transaction is None:
                 continue
             until_s = inf
             if limit.lease_until_utc is not None:
@@ -196,6 +278,7 @@ class Manager:
         self.health.add(self._probe_data, needed=False)
         self.health.add(self._probe_meters, needed=False)
         self.health.add(self._probe_stations, needed=False)
+        self.health.add(self._probe_writes, needed=False)
 
     def _probe_cycle(self) -> Check:
         last = self.control.last_cycle_s
@@ -220,6 +303,10 @@ class Manager:
         meters = self.meters.meters()
         silent = [meter.config.meter_id for meter in meters if meter.error_key is not None]
         return Check("meters", not silent, f"{len(meters) - len(silent)}/{len(meters)}")
+
+    def _probe_writes(self) -> Check:
+        worn = self.safety.writes.worn
+        return Check("profile-writes", not worn, ", ".join(worn))
 
     def _probe_stations(self) -> Check:
         stations = list(self.registry)

@@ -59,7 +59,7 @@ class Painter:
         self._inbox = inbox
         self._authorization = authorization
         self._clock = clock
-        self._alarms = AlarmBoard(clock, set_aside)
+        self.alarms = AlarmBoard(clock, set_aside)
         self._circuit_views: tuple[CircuitView, ...] = ()
         self._cycle = 0
 
@@ -86,7 +86,7 @@ class Painter:
             circuits=circuits,
             connectors=connectors,
             meters=meters,
-            alarms=self._alarms.update(circuits, connectors, meters),
+            alarms=self.alarms.update(circuits, connectors, meters),
             pending_stations=len(self._inbox.waiting()),
             cycle_ms=round(cycle_ms, 2),
         )

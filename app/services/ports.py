@@ -14,11 +14,14 @@ import msgspec
 
 from app.domain.badge import Badge
 from app.domain.circuit import Circuit
+from app.domain.evidence import EvidenceEvent, EvidenceMonth, LimitRecord
 from app.domain.meter import MeterConfig, MeterReading
+from app.domain.outside_limit import OutsideOrder, SiteToken
 from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.session import Priority
+from app.services.conduct_ports import CapabilityRepository, ConductRepository
 
 
 class Clock(Protocol):
@@ -160,6 +163,10 @@ class TransactionRepository(Protocol):
         """How many are recorded."""
         ...
 
+    async def get(self, transaction_id: int) -> Transaction | None:
+        """The transaction with this number, if any."""
+        ...
+
 
 class TracePoint(msgspec.Struct, frozen=True):
     """One point of a connector's history: currents per conductor (mA) and the limit then."""
@@ -182,8 +189,10 @@ class SampleRepository(Protocol):
         """Queues one sample; it is on disk within the batch period."""
         ...
 
-    async def trace(self, key: ConnectorKey, since_utc: datetime) -> Sequence[TracePoint]:
-        """Points since then, oldest first."""
+    async def trace(
+        self, key: ConnectorKey, since_utc: datetime, until_utc: datetime | None = None
+    ) -> Sequence[TracePoint]:
+        """Points since then (and not after ``until_utc``), oldest first."""
         ...
 
     async def prune(self, before_utc: datetime) -> int:
@@ -208,6 +217,46 @@ class LimitRepository(Protocol):
 
     async def load(self) -> Sequence[StoredLimit]:
         """All known limits."""
+        ...
+
+
+class LimitHistoryRepository(Protocol):
+    """The limits that each transaction was granted, with their reasons."""
+
+    async def add(self, records: Sequence[LimitRecord]) -> None:
+        """Writes all or none."""
+        ...
+
+    async def of(self, transaction_id: int) -> Sequence[LimitRecord]:
+        """Oldest first."""
+        ...
+
+    async def prune(self, before_utc: datetime) -> int:
+        """Deletes those of transactions received before; returns how many."""
+        ...
+
+
+class EvidenceRepository(Protocol):
+    """Overloads, lost meters, disobeying stations, and the account of each month."""
+
+    async def record(
+        self, events: Sequence[EvidenceEvent], months: Sequence[EvidenceMonth]
+    ) -> None:
+        """Inserts or replaces events; adds what ``months`` say to their accounts."""
+        ...
+
+    async def events(
+        self, since_utc: datetime, circuit_id: str | None = None, limit: int = 1_000
+    ) -> Sequence[EvidenceEvent]:
+        """Newest first; of one circuit, or of all."""
+        ...
+
+    async def months(self) -> Sequence[EvidenceMonth]:
+        """Oldest first."""
+        ...
+
+    async def prune(self, before_utc: datetime) -> int:
+        """Deletes older events and months; returns how many events."""
         ...
 
 
@@ -239,6 +288,34 @@ class SiteRepository(Protocol):
 
     async def identities(self) -> dict[str, StationIdentity]:
         """By station."""
+        ...
+
+
+class OutsideLimitRepository(Protocol):
+    """Orders of outside limits, and the tokens that may give them."""
+
+    async def save(self, order: OutsideOrder) -> None:
+        """Inserts, or replaces the order of the same source on the same circuit."""
+        ...
+
+    async def remove(self, circuit_id: str, source: str) -> None:
+        """Forgets the order."""
+        ...
+
+    async def list(self) -> Sequence[OutsideOrder]:
+        """All orders, by circuit and source."""
+        ...
+
+    async def save_token(self, token: SiteToken) -> None:
+        """Inserts a token."""
+        ...
+
+    async def remove_token(self, token_id: str) -> None:
+        """Revokes a token; its orders stay."""
+        ...
+
+    async def tokens(self) -> Sequence[SiteToken]:
+        """All tokens, oldest first."""
         ...
 
 
@@ -384,8 +461,23 @@ class Store(Protocol):
         ...
 
     @property
+    def history(self) -> LimitHistoryRepository:
+        """Granted limits of sessions."""
+        ...
+
+    @property
+    def evidence(self) -> EvidenceRepository:
+        """Overloads and reactions."""
+        ...
+
+    @property
     def site(self) -> SiteRepository:
         """Configuration."""
+        ...
+
+    @property
+    def outside_limits(self) -> OutsideLimitRepository:
+        """Orders of outside limits and their tokens."""
         ...
 
     @property
@@ -406,6 +498,16 @@ class Store(Protocol):
     @property
     def audit(self) -> AuditRepository:
         """Audit log."""
+        ...
+
+    @property
+    def capabilities(self) -> CapabilityRepository:
+        """What stations can do."""
+        ...
+
+    @property
+    def conduct(self) -> ConductRepository:
+        """How stations behave."""
         ...
 
     @property

@@ -16,6 +16,7 @@ from app.domain.meter import MeterConfig, MeterPlacement
 from app.domain.station import DEFAULT_PRIORITY, ChargingStation, Connector
 from app.domain.units import PhaseCurrents, Rotation, amperes_to_ma
 from app.services.ports import SiteConfiguration
+from app.services.site_rules import RulesDocument, rules_of
 
 
 class _Circuit(msgspec.Struct, forbid_unknown_fields=True):
@@ -80,6 +81,7 @@ class _Site(msgspec.Struct, forbid_unknown_fields=True):
     meters: list[_Meter] = []
     stations: list[_Station] = []
     badges: list[_Badge] = []
+    rules: RulesDocument = msgspec.field(default_factory=RulesDocument)
 
 
 def parse_site(document: bytes) -> tuple[SiteConfiguration, tuple[Badge, ...]]:
@@ -97,6 +99,7 @@ def parse_site(document: bytes) -> tuple[SiteConfiguration, tuple[Badge, ...]]:
         circuits=tuple(_circuit(item) for item in site.circuits),
         meters=tuple(_meter(item) for item in site.meters),
         stations=tuple(_station(item) for item in site.stations),
+        rules=rules_of(site.rules),
     )
     badges = tuple(
         Badge(

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import datetime
 
+from app.domain.capability import FallbackForm, ProfileForm
 from app.domain.station import (
     ChargingStation,
     Connector,
@@ -18,10 +19,11 @@ from app.domain.station import (
 )
 from app.domain.transaction import Sample, Transaction
 from app.energy.mean_power import MeanPower
-from app.energy.site_state import ConnectorSample
+from app.energy.site_state import ConnectorSample, shows_fractions
+from app.ocpp16.configuration import StationConfiguration
 from app.ocpp16.samples import IntervalRegister
-from app.ocpp16.smart_charging import ProfileForm
 from app.services.ports import StationLink
+from app.services.sample_timing import SampleTiming
 
 REPLAY_WINDOW_S = 60.0
 """How long after a (re)connection old measurements are taken for a replay."""
@@ -29,14 +31,28 @@ REPLAY_WINDOW_S = 60.0
 REPLAY_AGE_S = 60.0
 """Measurements older than this, in that window, are history and not the present."""
 
+STEADY_S = 5.0
+"""Old measurements that come in as far apart as they were made, by this much at least, are the
+present of a clock that was set back: a replay comes in at once."""
+
+STEADY_WITHIN_S = 3.0
+
 
 class StationCapability:
-    """What the commissioning steps found out; defaults hold until then, and when a step fails."""
+    """What is in use with one station; defaults hold until set-up, and when a step of it fails.
 
-    __slots__ = ("form", "sample_interval_s")
+    ``follows`` is false for a station that is known to follow no limit at all.
+    """
+
+    __slots__ = ("fallback", "follows", "form", "form_proven", "sample_interval_s", "settings")
 
     def __init__(self) -> None:
+        self.fallback: FallbackForm | None = None
         self.form = ProfileForm()
+        self.form_proven = False
+        """Whether this station has accepted a limit in this form."""
+        self.settings = StationConfiguration()
+        self.follows = True
         self.sample_interval_s: float | None = None
 
 
@@ -45,15 +61,18 @@ class ConnectorLive:
 
     __slots__ = (
         "_energy_sample",
+        "_fractions",
         "_mean_power",
         "arrived_s",
         "authorized",
         "connector",
         "error_code",
         "key",
+        "may_hold_limit",
         "obeys",
         "register",
         "sample",
+        "standing_ma",
         "status",
         "transaction",
     )
@@ -69,8 +88,13 @@ class ConnectorLive:
         self.sample: Sample | None = None
         self._energy_sample: ConnectorSample | None = None
         self.obeys = True
+        self.may_hold_limit = True
+        """Whether the station may hold a live limit of a transaction that is over."""
+        self.standing_ma: int | None = None
+        """The greatest live limit sent in a form that outlives its transaction, until cleared."""
         self.register = IntervalRegister()
         self._mean_power = MeanPower()
+        self._fractions = False
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
         """A transaction runs from now on."""
@@ -92,7 +116,10 @@ class ConnectorLive:
         """A live measurement."""
         self.sample = sample
         connector = self.connector
-        seen = ConnectorSample.of(sample, connector.phases, self._mean_power.add(sample))
+        self._fractions = self._fractions or shows_fractions(sample)
+        seen = ConnectorSample.of(
+            sample, connector.phases, self._mean_power.add(sample), exact=self._fractions
+        )
         if seen is not None and connector.line_to_line:
             seen = seen.between_lines()
         self._energy_sample = seen
@@ -121,13 +148,20 @@ class StationLive:
         self.link: StationLink | None = None
         self.connected_s: float | None = None
         self.offline_since_utc: datetime | None = None
+        self.timing = SampleTiming()
         self.clock_skew_s = 0.0
         """Station's clock less the manager's, by the newest live measurement."""
+        self._newest_utc: datetime | None = None
+        self._old: Sample | None = None
         self.status = ConnectorStatus.UNKNOWN
         self.error_code = ""
         self.set_up = False
         self.setup_link: StationLink | None = None
         """The link over which the station is being set up, while it is."""
+        self.booted = False
+        """Whether it has booted since its fallback was last known to be in place."""
+        self.profile_writes = 0
+        """Profiles that it wrote for us since the manager's start (its memory wears)."""
         self.repairs: dict[str, int] = {}
         self.connectors: dict[int, ConnectorLive] = {}
         self.reconfigure(station)
@@ -182,20 +216,31 @@ class StationLive:
 
     def is_history(self, sample: Sample, now_utc: datetime) -> bool:
         """Whether a measurement is a replay of the past rather than the present."""
-        live = sample.at_utc
-        newest = max(
-            (
-                connector.sample.at_utc
-                for connector in self.connectors.values()
-                if connector.sample is not None
-            ),
-            default=None,
-        )
-        if newest is not None and live < newest and (newest - live).total_seconds() > REPLAY_AGE_S:
+        if self._is_old(sample, now_utc) and not self._is_steady(sample):
+            return True
+        self._newest_utc, self._old = sample.at_utc, None
+        return False
+
+    def _is_old(self, sample: Sample, now_utc: datetime) -> bool:
+        newest = self._newest_utc
+        if newest is not None and (newest - sample.at_utc).total_seconds() > REPLAY_AGE_S:
             return True
         if self.connected_s is None or sample.received_s - self.connected_s > REPLAY_WINDOW_S:
             return False
-        return (now_utc - live).total_seconds() > REPLAY_AGE_S
+        return (now_utc - sample.at_utc).total_seconds() > REPLAY_AGE_S
+
+    def _is_steady(self, sample: Sample) -> bool:
+        """Whether it came as long after the last old one as it was measured after it."""
+        before = self._old
+        if before is None:
+            self._old = sample
+            return False
+        apart_s = sample.received_s - before.received_s
+        if apart_s < STEADY_S:
+            return False
+        self._old = sample
+        measured_s = (sample.at_utc - before.at_utc).total_seconds()
+        return abs(measured_s - apart_s) <= STEADY_WITHIN_S
 
 
 class Registry:

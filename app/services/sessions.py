@@ -8,7 +8,7 @@ clauses 4.8 and 4.10).
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 
 import msgspec
@@ -59,6 +59,8 @@ class SessionService:
         self._transactions = transactions
         self._samples = samples
         self._clock = clock
+        self.on_replayed: list[Callable[[StationLive, ConnectorLive, Sample], None]] = []
+        """Told of each measurement of the past: it shows what happened while nobody watched."""
 
     async def load(self) -> None:
         """Takes the open transactions over after a start of the manager."""
@@ -142,8 +144,21 @@ class SessionService:
                 sample = msgspec.structs.replace(read, at_utc=now_utc)
             self._samples.add(live.key, transaction_id, sample, limit_ma)
             if not station.is_history(sample, now_utc):
-                live.measured(sample)
-                station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+                self._take(station, live, sample, now_utc)
+            else:
+                for observer in self.on_replayed:
+                    observer(station, live, sample)
+
+    @staticmethod
+    def _take(station: StationLive, live: ConnectorLive, sample: Sample, now_utc: datetime) -> None:
+        """A measurement of the present, or of the moment ago at which it was really made."""
+        delay_s = station.timing.delay_s(sample.at_utc, sample.received_s)
+        if delay_s == 0.0:
+            station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+        else:
+            sample = msgspec.structs.replace(sample, received_s=sample.received_s - delay_s)
+        if live.sample is None or sample.received_s >= live.sample.received_s:
+            live.measured(sample)
 
     async def recent(
         self, station_id: str | None = None, limit: int = 50, offset: int = 0
@@ -154,6 +169,16 @@ class SessionService:
     async def count(self) -> int:
         """How many transactions are recorded."""
         return await self._transactions.count()
+
+    async def get(self, transaction_id: int) -> Transaction | None:
+        """The transaction with this number, if any."""
+        return await self._transactions.get(transaction_id)
+
+    async def measured(self, transaction: Transaction) -> Sequence[TracePoint]:
+        """What was measured during a transaction, oldest first, as far as it is still kept."""
+        return await self._samples.trace(
+            transaction.key, transaction.started_utc, transaction.stopped_utc
+        )
 
     async def trace(self, key: ConnectorKey, hours: float) -> Sequence[TracePoint]:
         """Measurements of the last ``hours``, oldest first."""

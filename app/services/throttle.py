@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ipaddress
 from collections import OrderedDict
 
 import msgspec
@@ -68,3 +69,16 @@ class Throttle:
     def succeeded(self, key: str) -> None:
         """Forgets the key's attempts."""
         self._by_key.pop(key, None)
+
+
+def origin_of(address: str) -> str:
+    """What counts as one origin: an IPv4 address, or the /64 within which IPv6 is free to roam."""
+    try:
+        parsed = ipaddress.ip_address(address.partition("%")[0])
+    except ValueError:
+        return address
+    if isinstance(parsed, ipaddress.IPv4Address):
+        return str(parsed)
+    if parsed.ipv4_mapped is not None:
+        return str(parsed.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(parsed), 64), strict=False))

@@ -8,6 +8,7 @@ from datetime import UTC, datetime, time
 from app.domain.errors import InvalidInputError
 from app.domain.units import amperes_to_ma
 from app.energy.failsafe import Excess
+from app.services.refusal import Refusal
 
 
 class Form:
@@ -20,6 +21,8 @@ class Form:
         self.remedy = ""
         self.excesses: Sequence[tuple[str, Excess]] = ()
         """The arithmetic of an unsafe configuration, by name of the circuit or station."""
+        self.refusal: Refusal | None = None
+        """The same line by line, with what would be accepted, where a preview was made."""
 
     def __getitem__(self, name: str) -> str:
         """As typed, empty when absent."""
@@ -75,6 +78,15 @@ class Form:
     def checked(self, name: str) -> bool:
         """Whether a box is ticked."""
         return bool(self[name])
+
+    def minute(self, name: str) -> int:
+        """A time of day (``22:30``), in minutes since midnight."""
+        text = self[name].strip()
+        try:
+            clock = time.fromisoformat(text)
+        except ValueError:
+            raise InvalidInputError("rule-times-invalid", field=name) from None
+        return clock.hour * 60 + clock.minute
 
     def end_of_day(self, name: str) -> datetime | None:
         """An optional date (``2027-12-31``): the end of that day, UTC."""

@@ -18,7 +18,7 @@ from babel import Locale
 from babel.dates import format_date, format_datetime, format_timedelta
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
-from babel.numbers import format_decimal
+from babel.numbers import format_decimal, format_percent
 
 LOCALES = Path(__file__).parent / "locales"
 DEFAULT_LANGUAGE = "fr"
@@ -126,12 +126,30 @@ class Language:
             return local.strftime("%H:%M")
         return format_datetime(local, "d MMM HH:mm", locale=self.locale)
 
+    def moment_s(self, at: datetime, now: datetime, zone: ZoneInfo) -> str:
+        """``moment``, with seconds when it was today."""
+        if at.astimezone(zone).date() == now.astimezone(zone).date():
+            return self.time_s(at, zone)
+        return self.moment(at, now, zone)
+
     def duration(self, seconds: float) -> str:
         """Hours and minutes: ``2 h 05``, ``12 min``."""
         minutes = max(0, int(seconds // 60))
         if minutes < 60:
             return f"{minutes}{NARROW_SPACE}min"
         return f"{minutes // 60}{NARROW_SPACE}h{NARROW_SPACE}{minutes % 60:02d}"
+
+    def seconds(self, seconds: float) -> str:
+        """A short time: ``280 ms``, ``3,2 s``, ``48 s``; minutes from two on."""
+        if seconds < 1:
+            return f"{round(seconds * 1000)}{NARROW_SPACE}ms"
+        if seconds >= 120:
+            return self.duration(seconds)
+        return f"{self.decimal(round(seconds, 1), 1 if seconds < 10 else 0)}{NARROW_SPACE}s"
+
+    def percent(self, part: float) -> str:
+        """A part of the whole (0 to 1): ``62 %``."""
+        return format_percent(part, "#,##0%" if self.code == "en" else None, locale=self.locale)
 
     def since(self, seconds: float) -> str:
         """A coarse age in words: ``3 minutes``."""

@@ -11,7 +11,8 @@ from markupsafe import Markup
 
 from app.config import VERSION
 from app.domain.units import PHASES
-from app.web import wording
+from app.services.rule_book import rule_key
+from app.web import rule_words, wording
 from app.web.assets import Assets
 from app.web.i18n import DASH, LANGUAGE_NAMES, Language, languages
 from app.web.notices import NOTICES
@@ -73,6 +74,8 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
         asset=assets.url,
         version=VERSION,
         words=wording,
+        rule_words=rule_words,
+        rule_key=rule_key,
         phases=PHASES,
         dash=DASH,
         icon=icon,
@@ -80,12 +83,15 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
     environment.filters.update(
         amps=language.amps,
         amperes=language.amperes,
+        amps_short=language.amps_short,
         plain_a=_plain_amperes,
         energy=language.energy,
         power=language.power,
         integer=language.integer,
         decimal=language.decimal,
         duration=language.duration,
+        seconds=language.seconds,
+        percent=language.percent,
         path=quoted,
         trans=language.text,
     )

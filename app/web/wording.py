@@ -5,13 +5,16 @@ Texts are English msgids marked by ``N_``; whoever shows them translates them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from app.domain.circuit import CircuitTree
-from app.domain.limits import Reason, ReasonCode
+from app.domain.evidence import EventKind
+from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
+from app.services.circuit_figures import Basis
+from app.services.history import Cause
 from app.services.live import DisplayState, Severity
 from app.web.i18n import DASH, N_, Language
 
@@ -137,6 +140,111 @@ REASONS: Mapping[ReasonCode, ReasonWords] = {
     ),
 }
 
+
+class SourceWords(NamedTuple):
+    """How a reason is said when its limit is not the installer's own: in short, as a sentence, and
+    as a sentence while the session is paused.
+    """
+
+    short: str
+    full: str
+    paused: str
+
+
+SOURCES: Mapping[LimitSource, SourceWords] = {
+    LimitSource.SCHEDULE: SourceWords(
+        N_("limit of the hour · %(circuit)s"),
+        N_("%(limit)s: share of the limit that the circuit %(circuit)s has at this hour"),
+        N_(
+            "Paused: the limit of the circuit %(circuit)s at this hour leaves less than the 6 A"
+            " a car needs; it resumes by itself"
+        ),
+    ),
+    LimitSource.EXTERNAL: SourceWords(
+        N_("limit from outside · %(circuit)s"),
+        N_("%(limit)s: share of the limit set from outside on the circuit %(circuit)s"),
+        N_(
+            "Paused: the limit set from outside on the circuit %(circuit)s leaves less than the"
+            " 6 A a car needs; it resumes by itself"
+        ),
+    ),
+    LimitSource.TARIFF: SourceWords(
+        N_("tariff hours"),
+        N_("%(limit)s: charging is held back in these tariff hours"),
+        N_("Paused: charging is held back in these tariff hours; it resumes by itself"),
+    ),
+    LimitSource.SOLAR: SourceWords(
+        N_("follows the sun"),
+        N_("%(limit)s: share of the surplus from the sun"),
+        N_(
+            "Paused: the surplus from the sun leaves less than the 6 A a car needs; it resumes by"
+            " itself"
+        ),
+    ),
+    LimitSource.OPERATOR: SourceWords(
+        N_("operator's limit"),
+        N_("%(limit)s: the most that the external operator allows"),
+        N_("Paused by the external operator; it resumes when the operator allows more"),
+    ),
+}
+"""Every source but the installation, whose words are those of the reason."""
+
+_SOURCED = frozenset(
+    {ReasonCode.CONNECTOR, ReasonCode.CIRCUIT, ReasonCode.POWER, ReasonCode.WAITING}
+)
+"""Reasons that say of a limit who set it."""
+REASON_TONES: Mapping[ReasonCode, str] = {
+    ReasonCode.DEMAND: "car",
+    ReasonCode.CONNECTOR: "most",
+    ReasonCode.CIRCUIT: "share",
+    ReasonCode.POWER: "share",
+    ReasonCode.UNBALANCE: "share",
+    ReasonCode.WAITING: "pause",
+    ReasonCode.METER_LOST: "trouble",
+    ReasonCode.OFFLINE: "trouble",
+    ReasonCode.NOT_CONTROLLABLE: "trouble",
+}
+"""Colours of the bands of a session (CSS); all others are "settle"."""
+
+CAUSES: Mapping[ReasonCode, str] = {
+    ReasonCode.NO_CAR: N_("no charge was running"),
+    ReasonCode.DEMAND: N_("the car took no more"),
+    ReasonCode.CONNECTOR: N_("the most of the connector"),
+    ReasonCode.CIRCUIT: N_("limited by the circuit %(circuit)s"),
+    ReasonCode.POWER: N_("limited by the power of the circuit %(circuit)s"),
+    ReasonCode.UNBALANCE: N_("limited by the unbalance of the circuit %(circuit)s"),
+    ReasonCode.WAITING: N_("waiting for power on the circuit %(circuit)s"),
+    ReasonCode.HOLDING: N_("an increase was about to follow"),
+    ReasonCode.METER_LOST: N_("the meter of the circuit %(circuit)s was silent"),
+    ReasonCode.OFFLINE: N_("the station was not connected"),
+    ReasonCode.NOT_CONTROLLABLE: N_("the station followed no limits"),
+    ReasonCode.UNKNOWN: N_("the manager had just started"),
+}
+"""What bound a session, as a part of its time."""
+
+CAUSE_SOURCES: Mapping[LimitSource, str] = {
+    LimitSource.SCHEDULE: N_("the limit of the hour on the circuit %(circuit)s"),
+    LimitSource.EXTERNAL: N_("a limit from outside on the circuit %(circuit)s"),
+    LimitSource.TARIFF: N_("held back in tariff hours"),
+    LimitSource.SOLAR: N_("following the sun"),
+    LimitSource.OPERATOR: N_("limited by the external operator"),
+}
+"""The same where somebody else than the installer set the limit."""
+
+BASES: Mapping[Basis, str] = {
+    Basis.DECLARED: N_("beside the other loads at their most"),
+    Basis.NOW: N_("beside the other loads measured now"),
+    Basis.ABOVE: N_("the meter above sees other loads"),
+    Basis.FULL: N_("other loads unknown: counts as full"),
+}
+
+EVENTS: Mapping[EventKind, tuple[str, str]] = {
+    EventKind.OVERLOAD: (N_("Overload"), "alert"),
+    EventKind.METER_LOST: (N_("Meter late or silent"), "meter"),
+    EventKind.STATIC_BUDGET: (N_("Safe budget in force"), "hourglass"),
+    EventKind.DISOBEYING: (N_("Limit not followed"), "warn"),
+}
+
 PLACEMENTS: Mapping[MeterPlacement, tuple[str, str]] = {
     MeterPlacement.SUPPLY: (
         N_("Building and charging"),
@@ -187,6 +295,7 @@ HEALTH_CHECKS: Mapping[str, str] = {
     "control-cycle": N_("Control cycle"),
     "stations": N_("Stations"),
     "meters": N_("Meters"),
+    "profile-writes": N_("Limits stored by stations"),
 }
 
 
@@ -218,8 +327,9 @@ def reason_short(reason: Reason | None, language: Language, names: Mapping[str, 
     """The reason in about four words; ``names`` gives circuits' names."""
     if reason is None:
         return ""
-    words = REASONS[reason.code]
-    return language.text(words.short, **_fills(reason, names))
+    sourced = _sourced(reason)
+    short = REASONS[reason.code].short if sourced is None else sourced.short
+    return language.text(short, **_fills(reason, names))
 
 
 def reason_sentence(
@@ -229,8 +339,18 @@ def reason_sentence(
     if reason is None:
         return ""
     limit = DASH if limit_ma is None else language.amperes(limit_ma)
-    words = REASONS[reason.code]
-    return language.text(words.full, limit=limit, **_fills(reason, names))
+    sourced = _sourced(reason)
+    if sourced is None:
+        full = REASONS[reason.code].full
+    else:
+        paused = reason.code is ReasonCode.WAITING or limit_ma == 0
+        full = sourced.paused if paused else sourced.full
+    return language.text(full, limit=limit, **_fills(reason, names))
+
+
+def _sourced(reason: Reason) -> SourceWords | None:
+    """The words of whoever set the limit, where it is not the installation."""
+    return SOURCES.get(reason.source) if reason.code in _SOURCED else None
 
 
 def _fills(reason: Reason, names: Mapping[str, str]) -> dict[str, str]:
@@ -239,6 +359,25 @@ def _fills(reason: Reason, names: Mapping[str, str]) -> dict[str, str]:
         "circuit": DASH if circuit is None else names.get(circuit, circuit),
         "phase": DASH if reason.phase is None else PHASE_NAMES[reason.phase],
     }
+
+
+def tone_of(reason: Reason) -> str:
+    """The colour of a reason in a session's chart."""
+    return REASON_TONES.get(reason.code, "settle")
+
+
+def cause_phrase(cause: Cause, language: Language, names: Mapping[str, str]) -> str:
+    """What bound a session; ``names`` gives circuits' names."""
+    fills = _fills(Reason(cause.code, cause.circuit_id), names)
+    phrase = CAUSES[cause.code]
+    if cause.code in _SOURCED:
+        phrase = CAUSE_SOURCES.get(cause.source, phrase)
+    return language.text(phrase, **fills)
+
+
+def phase_list(found: Sequence[int]) -> str:
+    """``L1, L2``."""
+    return ", ".join(PHASE_NAMES[phase] for phase in found)
 
 
 def circuit_names(tree: CircuitTree) -> dict[str, str]:

@@ -11,7 +11,11 @@ Three = tuple[float, float, float]
 
 
 class MeterTruth(msgspec.Struct, frozen=True):
-    """An instant: phase voltages (V), phase currents (A, positive for import), counters (Wh)."""
+    """An instant: phase voltages (V), phase currents (A, positive for import), counters (Wh).
+
+    ``in_phase`` is how much of each phase's current goes along with its voltage, sign included:
+    -0.5 where the transformer sits on another phase, 120 degrees away.
+    """
 
     currents_a: Three = (0.0, 0.0, 0.0)
     voltages_v: Three = (230.0, 230.0, 230.0)
@@ -20,13 +24,16 @@ class MeterTruth(msgspec.Struct, frozen=True):
     import_wh: float = 0.0
     export_wh: float = 0.0
     running_s: float = 0.0
+    in_phase: Three = (1.0, 1.0, 1.0)
 
     @property
     def powers_w(self) -> Three:
         """Active power per phase, signed."""
         a, b, c = (
-            volts * amperes * self.power_factor
-            for volts, amperes in zip(self.voltages_v, self.currents_a, strict=True)
+            volts * amperes * along * self.power_factor
+            for volts, amperes, along in zip(
+                self.voltages_v, self.currents_a, self.in_phase, strict=True
+            )
         )
         return (a, b, c)
 
@@ -62,7 +69,11 @@ class RunningTruth:
         return self._truth
 
     def update(
-        self, currents_a: Sequence[float], now_s: float, voltages_v: Three | None = None
+        self,
+        currents_a: Sequence[float],
+        now_s: float,
+        voltages_v: Three | None = None,
+        in_phase: Three = (1.0, 1.0, 1.0),
     ) -> None:
         """Sets the currents from ``now_s`` (monotonic seconds) on; the counters move up to it."""
         before = self._truth
@@ -73,6 +84,7 @@ class RunningTruth:
         self._truth = msgspec.structs.replace(
             before,
             currents_a=(l1, l2, l3),
+            in_phase=in_phase,
             voltages_v=before.voltages_v if voltages_v is None else voltages_v,
             import_wh=before.import_wh + max(0.0, moved_wh),
             export_wh=before.export_wh + max(0.0, -moved_wh),

@@ -8,7 +8,9 @@ from typing import Protocol
 import msgspec
 
 from simulators.site.building import Building
-from simulators.site.oracle import Oracle
+from simulators.site.oracle import OVERLOAD_RATIO, Oracle
+
+VOLTAGE_V = 230.0
 
 
 class CircuitSpec(msgspec.Struct, frozen=True):
@@ -17,6 +19,7 @@ class CircuitSpec(msgspec.Struct, frozen=True):
     id: str
     parent: str | None
     limit_a: tuple[float, float, float]
+    max_power_kw: float | None = None
 
 
 class Outlet(Protocol):
@@ -28,18 +31,21 @@ class Outlet(Protocol):
         ...
 
 
-class Appetite(Protocol):
-    """What a plugged-in car would still take."""
+class PowerWatch:
+    """How long the power through circuit ``number`` stays above 105 % of what it may be."""
 
-    @property
-    def site_phases(self) -> tuple[int, ...]:
-        """The site phases (0 to 2) that its car loads."""
-        ...
+    def __init__(self, number: int, max_power_kw: float) -> None:
+        self.number = number
+        self.sum_a = max_power_kw * 1000 / VOLTAGE_V
+        """The three phases together may draw this much."""
+        self._since_s = 0.0
+        self.longest_s = 0.0
 
-    @property
-    def wants_more(self) -> bool:
-        """Whether the car would take 1 A more than it is offered."""
-        ...
+    def observe(self, currents_a: Sequence[float], dt_s: float) -> None:
+        """Take a step's currents."""
+        over = sum(currents_a) > self.sum_a * OVERLOAD_RATIO
+        self._since_s = self._since_s + dt_s if over else 0.0
+        self.longest_s = max(self.longest_s, self._since_s)
 
 
 class Site:
@@ -70,8 +76,24 @@ class Site:
         """The part of it that goes into cars."""
         self.fullest = [[0.0, 0.0, 0.0] for _ in self.circuits]
         """Per circuit and phase, the fullest of the circuit and all above it, against its limit."""
+        self.limit_a = [circuit.limit_a for circuit in self.circuits]
+        """The limits in force now; a breaker keeps its rating whatever they are."""
         self.oracle = Oracle([(circuit.id, circuit.limit_a) for circuit in self.circuits])
+        self.power = {
+            number: PowerWatch(number, circuit.max_power_kw)
+            for number, circuit in enumerate(self.circuits)
+            if circuit.max_power_kw is not None
+        }
         self.now_s = 0.0
+
+    def lower_limits(self, lowered: Mapping[str, tuple[float, float, float]]) -> None:
+        """From now on these circuits must carry no more than that; all others what they can."""
+        self.limit_a = []
+        for circuit in self.circuits:
+            a, b, c = lowered.get(circuit.id, circuit.limit_a)
+            x, y, z = circuit.limit_a
+            self.limit_a.append((min(a, x), min(b, y), min(c, z)))
+        self.oracle.judge_by(self.limit_a)
 
     def step(self, dt_s: float) -> None:
         """Move on by ``dt_s`` seconds with the currents that the outlets show now."""
@@ -101,11 +123,16 @@ class Site:
         self.charging_a, self.total_a = charging, total
         self._fill()
         self.oracle.observe(total, now_s, dt_s)
+        for watch in self.power.values():
+            watch.observe(total[watch.number], dt_s)
 
     def _fill(self) -> None:
-        for number, circuit in enumerate(self.circuits):
-            row, limits = self.total_a[number], circuit.limit_a
+        for number, limits in enumerate(self.limit_a):
+            row = self.total_a[number]
             fullest = [row[0] / limits[0], row[1] / limits[1], row[2] / limits[2]]
+            if number in self.power:
+                share = sum(row) / self.power[number].sum_a
+                fullest = [max(phase, share) for phase in fullest]
             parent = self._parents[number]
             if parent >= 0:
                 above = self.fullest[parent]
@@ -132,42 +159,6 @@ class Site:
         else:
             raise ValueError(f"unknown meter placement {placement!r}")
         return (a, b, c)
-
-
-class CapacityUse:
-    """How much of what binds the cars is used while they want more.
-
-    Counted are the seconds in which some plugged-in car would take 1 A more. In each, for each such
-    car, the fullest phase among its own phases on its circuit and all circuits above, against that
-    circuit's limit (never counted above 1); the second's figure is their mean.
-    """
-
-    def __init__(self, site: Site, cars: Sequence[tuple[str, Appetite]]) -> None:
-        self._site = site
-        self._cars = [(site.number(circuit_id), car) for circuit_id, car in cars]
-        self._sum = 0.0
-        self.seconds = 0.0
-        """Time counted so far."""
-
-    def observe(self, dt_s: float) -> None:
-        """Count the step that the site has just taken."""
-        fullest = self._site.fullest
-        used = 0.0
-        wanting = 0
-        for number, car in self._cars:
-            if not car.wants_more:
-                continue
-            row = fullest[number]
-            wanting += 1
-            used += min(1.0, max(row[phase] for phase in car.site_phases))
-        if wanting:
-            self._sum += used / wanting * dt_s
-            self.seconds += dt_s
-
-    @property
-    def ratio(self) -> float | None:
-        """The mean over the seconds counted, ``None`` when no car ever wanted more."""
-        return self._sum / self.seconds if self.seconds else None
 
 
 def _parents_first(circuits: Sequence[CircuitSpec]) -> tuple[CircuitSpec, ...]:

@@ -18,7 +18,7 @@ so the oracle trips before a real breaker would. Above 5 In the magnetic release
 goes on as if somebody had reset it.
 
 **Overload.** A phase above 105 % of its circuit's limit, as one event from the first second to
-the last without a break.
+the last without a break. The limit may be lower than the breaker's rating for a time.
 """
 
 from __future__ import annotations
@@ -90,13 +90,13 @@ def seconds_to_trip(ratio: float, heat: float = 0.0) -> float:
 class _PhaseWatch:
     """One phase of one circuit: its breaker, and the overload that runs on it."""
 
-    __slots__ = ("breaker", "circuit_id", "peak_ratio", "phase", "start_s", "threshold_a")
+    __slots__ = ("breaker", "circuit_id", "limit_a", "peak_ratio", "phase", "start_s")
 
     def __init__(self, circuit_id: str, phase: int, limit_a: float) -> None:
         self.circuit_id = circuit_id
         self.phase = phase
         self.breaker = Breaker(limit_a)
-        self.threshold_a = limit_a * OVERLOAD_RATIO
+        self.limit_a = limit_a
         self.start_s: float | None = None
         self.peak_ratio = 0.0
 
@@ -125,13 +125,19 @@ class Oracle:
             for watch, current_a in zip(watches, row, strict=True):
                 if watch.breaker.carry(current_a, dt_s):
                     self._trip(watch, current_a, now_s)
-                if current_a > watch.threshold_a:
+                if current_a > watch.limit_a * OVERLOAD_RATIO:
                     if watch.start_s is None:
                         watch.start_s = now_s - dt_s
                         watch.peak_ratio = 0.0
-                    watch.peak_ratio = max(watch.peak_ratio, current_a / watch.breaker.rated_a)
+                    watch.peak_ratio = max(watch.peak_ratio, current_a / watch.limit_a)
                 elif watch.start_s is not None:
                     self._end(watch, now_s - dt_s)
+
+    def judge_by(self, limits_a: Sequence[Sequence[float]]) -> None:
+        """From now on an overload is one of these limits (A), a row of three per circuit."""
+        for watches, row in zip(self._watches, limits_a, strict=True):
+            for watch, limit_a in zip(watches, row, strict=True):
+                watch.limit_a = limit_a
 
     def finish(self, now_s: float) -> None:
         """End the overloads that still run."""

@@ -44,8 +44,8 @@ class ChargingProfile:
     __slots__ = (
         "connector_id",
         "duration_s",
+        "has_number_phases",
         "kind",
-        "number_phases",
         "periods",
         "profile_id",
         "purpose",
@@ -82,6 +82,9 @@ class ChargingProfile:
         self.start_s: float | None = None
         if "startSchedule" in schedule:
             self.start_s = epoch_s(schedule["startSchedule"])
+        self.has_number_phases = any(
+            "numberPhases" in period for period in schedule["chargingSchedulePeriod"]
+        )
         self.periods = [
             (float(period["startPeriod"]), float(period["limit"]))
             for period in schedule["chargingSchedulePeriod"]
@@ -145,6 +148,8 @@ class ProfileStore:
 
     def adopt(self, profile: ChargingProfile) -> bool:
         """Put a profile in, in place of one with its id or its level; false when all is full."""
+        if not self._persona.honours_leases:
+            profile.duration_s = profile.valid_to_s = math.inf
         kept = [
             old
             for old in self.profiles
@@ -164,7 +169,10 @@ class ProfileStore:
         persona = self._persona
         if (
             profile.unit not in persona.rate_units
-            or not 0 <= profile.stack_level <= persona.max_stack_level
+            or not persona.min_stack_level <= profile.stack_level <= persona.max_stack_level
+            or profile.purpose not in persona.purposes
+            or profile.kind not in persona.kinds
+            or (profile.has_number_phases and persona.refuses_number_phases)
             or len(profile.periods) > persona.max_periods
             or any(limit < 0 for _, limit in profile.periods)
         ):
@@ -177,6 +185,8 @@ class ProfileStore:
             return False
         if profile.transaction_id is None:
             return not persona.tx_profile_needs_transaction_id
+        if persona.tx_profile_refuses_transaction_id:
+            return False
         return profile.transaction_id == transaction.transaction_id
 
     def clear(

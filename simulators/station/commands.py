@@ -144,6 +144,7 @@ class Commands:
         known = connector_id == 0 or connector is not None
         if not core.profiles.install(profile, running, known=known):
             return {"status": "Rejected"}
+        core.spike()
         self._follow()
         return {"status": "Accepted"}
 
@@ -161,8 +162,9 @@ class Commands:
 
     def _follow(self) -> None:
         core = self._core
-        if core.persona.apply_delay_s:
-            core.loop.call_later(core.persona.apply_delay_s, core.refresh_offers)
+        delay_s = core.persona.apply_delay_s + core.faults.follows_late_s
+        if delay_s:
+            core.loop.call_later(delay_s, core.refresh_offers)
         else:
             core.refresh_offers()
 

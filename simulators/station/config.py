@@ -44,8 +44,12 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Accepts profiles and does nothing with them."""
     clamps_at_a: float | None = None
     """Accepts higher limits and stays at this one."""
+    overshoot_share: float = 0.0
+    """Offers this share more than its limit, up to what the outlet can carry."""
     accepts_late_s: float = 0.0
     """Time that it takes to answer, and to follow, SetChargingProfile."""
+    follows_late_s: float = 0.0
+    """Time from its answer until it follows, on top of what its make takes."""
     clock_skew_s: float = 0.0
     """Its clock minus the true time."""
     duplicates: float = 0.0

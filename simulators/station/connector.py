@@ -93,6 +93,15 @@ class Connector:
         self.requested = car.requests
         self._wh_per_a_s = self.voltage_v * car.used_phases / 3600.0
 
+    def use_phases(self, most: int) -> None:
+        """Give the car so many of the wired phases; it starts anew when that changes."""
+        car = self.car
+        if car is None or car.used_phases == min(car.phases, most):
+            return
+        self.cut()
+        car.use_phases(most)
+        self._wh_per_a_s = self.voltage_v * car.used_phases / 3600.0
+
     def unplug(self) -> Car | None:
         """The car leaves."""
         car, self.car = self.car, None

@@ -61,6 +61,7 @@ class Core:
         self._offer_timer: asyncio.TimerHandle | None = None
         self._station_phases = max(c.phases for c in config.connectors)
         self._told_fault = False
+        self._spike_until_s = -math.inf
 
     def _retry_s(self) -> tuple[int, int]:
         return (
@@ -116,12 +117,14 @@ class Core:
         """Amperes that wiring, faults and profiles leave to an outlet alone, and until when."""
         limit_a, until_s = connector.config.max_a, math.inf
         running = self.running(connector)
-        if running is not None and not self.faults.ignores_profiles:
+        if running is not None and not self.unbridled:
             profile_a, until_s = self.profiles.connector_limit_a(
                 connector.connector_id, now_s, running
             )
             if profile_a is not None:
-                limit_a = min(limit_a, profile_a)
+                phases, profile_a = self._on_phases_in_use(connector, profile_a)
+                connector.use_phases(phases)
+                limit_a = min(limit_a, profile_a * (1.0 + self.faults.overshoot_share))
         for clamp_a in (self.persona.clamp_a, self.faults.clamps_at_a):
             if clamp_a is not None:
                 limit_a = min(limit_a, clamp_a)
@@ -134,6 +137,38 @@ class Core:
                 case BelowMinimum.FOLLOW:
                     pass
         return limit_a, until_s
+
+    @property
+    def unbridled(self) -> bool:
+        """Whether it offers all it has, for a moment or always, whatever its profiles say."""
+        return self.faults.ignores_profiles or self.loop.time() < self._spike_until_s
+
+    def accepted_a(self, connector: Connector) -> float:
+        """The limit of each phase in use by the profiles it accepted, faults or not."""
+        now_s = self.clock().timestamp()
+        limit_a = connector.config.max_a
+        running = self.running(connector)
+        if running is not None:
+            profile_a, _ = self.profiles.connector_limit_a(connector.connector_id, now_s, running)
+            if profile_a is not None:
+                _, profile_a = self._on_phases_in_use(connector, profile_a)
+                limit_a = min(limit_a, profile_a)
+        station_a, _ = self.profiles.station_limit_a(now_s, self._station_phases)
+        return limit_a if station_a is None else min(limit_a, station_a)
+
+    def spike(self) -> None:
+        """A profile was taken: some makes offer their full current for a moment."""
+        if self.persona.spike_s:
+            self._spike_until_s = self.loop.time() + self.persona.spike_s
+            self.refresh_offers()
+            self.loop.call_later(self.persona.spike_s + 0.001, self.refresh_offers)
+
+    def _on_phases_in_use(self, connector: Connector, profile_a: float) -> tuple[int, float]:
+        """How many phases a limit of so many amperes on each wired one leaves, and what on each."""
+        wired = connector.config.phases
+        if self.persona.switches_phases and profile_a < MIN_PILOT_A <= profile_a * wired:
+            return 1, profile_a * wired
+        return wired, profile_a
 
     def refresh_offers(self) -> None:
         """Give each outlet what it may have now, and come back when a profile changes."""
@@ -161,7 +196,7 @@ class Core:
     def _share(self, claims: list[Claim], now_s: float) -> float:
         total_a = math.inf if self.config.feed_limit_a is None else self.config.feed_limit_a
         until_s = math.inf
-        if not self.faults.ignores_profiles:
+        if not self.unbridled:
             station_a, until_s = self.profiles.station_limit_a(now_s, self._station_phases)
             if station_a is not None:
                 total_a = min(total_a, station_a)

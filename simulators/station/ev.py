@@ -107,9 +107,7 @@ class Car:
 
     def plug_in(self, wired_phases: int) -> None:
         """Connect to an outlet with that many phases; wakes a sleeping car and starts afresh."""
-        self.used_phases = min(self.phases, wired_phases)
-        self._wh_per_a_s = self.voltage_v * self.used_phases / 3600.0
-        self._soc_per_a_s = self._wh_per_a_s * self.efficiency / (self.battery_kwh * 1000.0)
+        self.use_phases(wired_phases)
         self.asleep = False
         self.pauses = 0
         self.drawn_a = 0.0
@@ -117,6 +115,12 @@ class Car:
         self._resume_left_s = 0.0
         self._set_soc(self.soc)
         self.requests = not self.full
+
+    def use_phases(self, wired_phases: int) -> None:
+        """The outlet gives that many phases from now on."""
+        self.used_phases = min(self.phases, wired_phases)
+        self._wh_per_a_s = self.voltage_v * self.used_phases / 3600.0
+        self._soc_per_a_s = self._wh_per_a_s * self.efficiency / (self.battery_kwh * 1000.0)
 
     def wake(self) -> None:
         """Its driver unlocks it, or the timer of the car fires: a sleeping car resumes."""

@@ -113,6 +113,13 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     max_periods: int = 24
     max_profiles: int = 10
     tx_profile_needs_transaction_id: bool = True
+    tx_profile_refuses_transaction_id: bool = False
+    min_stack_level: int = 0
+    purposes: tuple[str, ...] = ("ChargePointMaxProfile", "TxDefaultProfile", "TxProfile")
+    kinds: tuple[str, ...] = ("Absolute", "Recurring", "Relative")
+    refuses_number_phases: bool = False
+    honours_leases: bool = True
+    """Lets a limit end with its duration or its validTo."""
     relative_from_receipt: bool = False
     """A Relative profile starts when it is received rather than with its transaction."""
     watts_by_active_phases: bool = False
@@ -124,6 +131,10 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     """Current above which limits are accepted and not followed."""
     apply_delay_s: float = 0.5
     """From the answer to the pilot."""
+    spike_s: float = 0.0
+    """Offers its full current for this long whenever it takes a profile."""
+    switches_phases: bool = False
+    """Charges on one phase alone when a limit leaves less than 6 A on each of three."""
     charging_at_zero: bool = False
     """The status stays Charging while the limit pauses the car."""
 
@@ -145,8 +156,14 @@ def persona_names() -> list[str]:
 @functools.cache
 def load_persona(name: str) -> Persona:
     """The persona of that name (a file of ``personas/``); ``ValueError`` when there is none."""
+    return msgspec.convert({"name": name, **_content(name)}, Persona)
+
+
+def _content(name: str) -> dict[str, Any]:
+    """A persona's file over that of the persona it is ``based_on``, if on any."""
     path = PERSONAS / f"{name}.yaml"
     if not path.is_file():
         raise ValueError(f"no persona {name!r}; there are {', '.join(persona_names())}")
     content: dict[str, Any] = yaml.safe_load(path.read_text("utf-8"))
-    return msgspec.convert({"name": name, **content}, Persona)
+    base = content.pop("based_on", None)
+    return content if base is None else {**_content(base), **content}

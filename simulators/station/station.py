@@ -125,6 +125,10 @@ class SimStation:
         """Whether it is up; false during a power cut and a restart."""
         return self._core.powered
 
+    def accepted_a(self, connector_id: int) -> float:
+        """The limit of that outlet, by the profiles it accepted (A on each phase in use)."""
+        return self._core.accepted_a(self.connector(connector_id))
+
     @property
     def queued(self) -> int:
         """Transaction messages that wait for delivery."""

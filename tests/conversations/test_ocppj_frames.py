@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import pytest
 
+from app.domain.capability import ProfileForm
 from app.ocpp16.actions.manager_calls import (
     GetConfiguration,
     GetConfigurationConfirmation,
@@ -37,7 +38,7 @@ from app.ocpp16.actions.types import (
 )
 from app.ocpp16.frames import ErrorCode, UnfitMessageError
 from app.ocpp16.session import FailureKind, Priority, SessionLimits, StationSilent
-from app.ocpp16.smart_charging import ProfileForm, tx_profile
+from app.ocpp16.smart_charging import tx_profile
 from tests.conversations.playbook import (
     NOON,
     SILENCE,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 from app.domain.badge import AuthorizationStatus
+from app.domain.capability import ProfileForm
 from app.ocpp16.actions.manager_calls import (
     ChangeConfiguration,
     ChangeConfigurationConfirmation,
@@ -49,7 +50,7 @@ from app.ocpp16.actions.types import (
 )
 from app.ocpp16.registration import BootIntervals, Standing, boot_answer
 from app.ocpp16.session import FailureKind
-from app.ocpp16.smart_charging import Lease, ProfileForm, tx_default_profile, tx_profile
+from app.ocpp16.smart_charging import Lease, tx_default_profile, tx_profile
 from tests.conversations.playbook import NOON, CallError, Failed, Playbook, Wire
 
 ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED)

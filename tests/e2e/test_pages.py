@@ -25,6 +25,9 @@ PAGES = (
     "/", "/stations", "/stations/add", "/stations/new", "/stations/A-001", "/stations/A-001/edit",
     "/stations/A-001/remove", "/sessions", "/badges", "/badges/add", "/badges/04A1B203/edit",
     "/settings", "/settings/site", "/settings/energy", "/settings/energy/supply",
+    "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
+    "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",
+    "/settings/energy/add", "/settings/energy/aa/attach", "/evidence",
     "/settings/meters", "/settings/meters/nemo", "/settings/health", "/password", "/help",
     "/help/errors/DLM-003", "/nothing-here",
 )  # fmt: skip

@@ -16,6 +16,7 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result, enums
 
 from app.adapters.ocpp_server import OcppListener
+from app.domain.capability import ProfileForm
 from app.domain.station import StationIdentity
 from app.ocpp16.actions import manager_calls as ours
 from app.ocpp16.actions.station_calls import (
@@ -39,7 +40,7 @@ from app.ocpp16.actions.types import (
 from app.ocpp16.configuration import interpret
 from app.ocpp16.registration import identity_of
 from app.ocpp16.samples import read_samples
-from app.ocpp16.smart_charging import Lease, ProfileForm, tx_default_profile, tx_profile
+from app.ocpp16.smart_charging import Lease, tx_default_profile, tx_profile
 from tests.integration.ocpp_listener import listening, station
 
 

@@ -199,7 +199,10 @@ def test_without_a_good_copy_the_file_is_refused(
             file.write(b"\xff" * 16384)
     else:
         with contextlib.closing(sqlite3.connect(copy)) as database, database:
-            database.execute("UPDATE schema_migration SET name = '0009_unheard_of'")
+            database.execute(
+                "UPDATE schema_migration SET name = '0009_unheard_of'"
+                " WHERE name = (SELECT max(name) FROM schema_migration)"
+            )
     before = beside(path)
     with pytest.raises(StorageError) as refused:
         started(path, versions[1])

@@ -179,16 +179,19 @@ class Desk:
             "m", self.now_s, currents, quality, voltages_v=self.voltages
         )
 
-    def cycle(self) -> Plan:
-        """One cycle; what the guard permits is sent and answered with ``answer``."""
-        state = SiteState(
+    def state(self) -> SiteState:
+        """What a cycle sees now."""
+        return SiteState(
             self.now_s,
             dict(self.readings),
             tuple(self.states.values()),
             self.caps,
             self.policy,
         )
-        self.plan = plan = self.planner.plan(state)
+
+    def cycle(self) -> Plan:
+        """One cycle; what the guard permits is sent and answered with ``answer``."""
+        self.plan = plan = self.planner.plan(self.state())
         for change in plan.changes:
             if not self.planner.permits(change, self.now_s):
                 continue

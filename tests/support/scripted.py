@@ -28,14 +28,17 @@ from app.services.meters import OnReading
 from app.services.ports import Clock
 from tests.support.clock import HandClock
 
-Answer = dict[str, Any] | Callable[[dict[str, Any]], dict[str, Any] | None]
-"""A payload, or a function of the request's payload; ``None`` stays silent."""
+Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any] | None]
+"""A payload, the code of a CALLERROR, or a function of the request's payload; ``None`` stays
+silent."""
 
 DEFAULT_ANSWERS: dict[str, Answer] = {
     "GetConfiguration": {"configurationKey": [], "unknownKey": []},
     "ChangeConfiguration": {"status": "Accepted"},
     "SetChargingProfile": {"status": "Accepted"},
     "ClearChargingProfile": {"status": "Unknown"},
+    "GetCompositeSchedule": {"status": "Rejected"},
+    "ChangeAvailability": {"status": "Accepted"},
     "TriggerMessage": {"status": "Accepted"},
     "RemoteStartTransaction": {"status": "Accepted"},
     "RemoteStopTransaction": {"status": "Accepted"},
@@ -195,7 +198,9 @@ class ScriptedStation:
         self.calls.append((action, payload))
         answer = self.answers[action]
         reply = answer(payload) if callable(answer) else answer
-        if reply is not None:
+        if isinstance(reply, str):
+            self._to_manager.put_nowait(json.dumps([4, message_id, reply, "", {}]))
+        elif reply is not None:
             self._to_manager.put_nowait(json.dumps([3, message_id, reply]))
 
     async def close(self, code: int, reason: str) -> None:

@@ -29,6 +29,7 @@ from app.adapters.tls_ports import web_tls_context
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.badge import Badge
+from app.domain.evidence import EventKind, EvidenceEvent, EvidenceMonth, LimitRecord
 from app.domain.limits import Reason, ReasonCode
 from app.domain.meter import MeterConfig, MeterPlacement
 from app.domain.station import (
@@ -138,7 +139,25 @@ def site_document(stations: int = 100, connectors: int = 1) -> dict[str, Any]:
             {"id_tag": f"04A1B2{n:02X}", "holder": holder, "active": n != 4}
             for n, holder in enumerate(HOLDERS)
         ],
+        "rules": _RULES,
     }
+
+
+_RULES: dict[str, Any] = {
+    "schedules": [
+        {
+            "circuit": "supply",
+            "days": ["mon", "tue", "wed", "thu", "fri"],
+            "from": "07:00",
+            "to": "20:00",
+            "limit_a": 320,
+        },
+        {"circuit": "supply", "from": "18:00", "to": "02:00", "power_kw": 150, "scope": "charging"},
+    ],
+    "priorities": [{"priority": 0, "badges": ["04A1B210", "04A1B211"], "to": "12:00"}],
+    "tariff": [{"charge": "minimum", "from": "17:00", "to": "21:00", "spares_first": True}],
+    "without_news": [{"circuit": "supply", "limit_a": 200}],
+}
 
 
 class Painter:
@@ -378,6 +397,8 @@ class Showroom:
         )
         self.services = self.manager.services
         self.secret = ""
+        self.explained = 0
+        """Number of the session whose limits are on record."""
 
     async def open(self) -> None:
         """Provisions the site, stops the control loop, sets the password, shows a picture."""
@@ -433,6 +454,7 @@ class Showroom:
             self.store.samples.add(
                 first, None, Sample(at, 0.0, current_ma=currents, power_w=step * 690 // 1000), step
             )
+        await self._remember(first, now)
         for n in range(3):
             await self.store.pending.save(
                 PendingStation(
@@ -451,6 +473,79 @@ class Showroom:
             Badge(f"04A1B2{3:02X}", "Paul Garnier", expires_utc=now + timedelta(days=90)),
             "showroom",
         )
+
+    async def _remember(self, first: ConnectorKey, now: datetime) -> None:
+        """A session explained from its beginning to now, and a year of evidence."""
+        started = now - timedelta(hours=1)
+        session, _ = await self.store.transactions.start(
+            NewTransaction(first.station_id, 1, f"04A1B2{1:02X}", started, started, 1_000)
+        )
+        self.explained = session.transaction_id
+        circuit = self.manager.configuration.current.stations[0].circuit_id
+        limits = (
+            (0, 6_000, Reason(ReasonCode.HOLDING)),
+            (60, 16_000, Reason(ReasonCode.CIRCUIT, circuit, 1)),
+            (1_200, 10_000, Reason(ReasonCode.CIRCUIT, circuit, 1)),
+            (2_000, 0, Reason(ReasonCode.WAITING, circuit, 2)),
+            (2_400, 10_000, Reason(ReasonCode.METER_LOST, "supply", 0)),
+            (2_500, 13_000, Reason(ReasonCode.DEMAND)),
+            (3_300, 32_000, Reason(ReasonCode.CONNECTOR)),
+        )
+        await self.store.history.add(
+            [
+                LimitRecord(self.explained, started + timedelta(seconds=at), limit_ma, reason)
+                for at, limit_ma, reason in limits
+            ]
+        )
+        pick = random.Random(11)
+        events, months = [], []
+        for ago in range(12):
+            day = (now.replace(day=15) - timedelta(days=30 * ago)).replace(day=3)
+            count = pick.randrange(0, 6)
+            for n in range(count):
+                began = day + timedelta(hours=17 * n, seconds=pick.randrange(3_000))
+                lasted_s = pick.uniform(1, 9)
+                events.append(
+                    EvidenceEvent(
+                        EventKind.OVERLOAD,
+                        "supply",
+                        "supply",
+                        began,
+                        began + timedelta(seconds=lasted_s),
+                        pick.randrange(3),
+                        400_000,
+                        pick.randrange(402_000, 431_000),
+                        max(0.0, lasted_s - 4),
+                        pick.uniform(0.08, 0.4),
+                    )
+                )
+            months.append(
+                EvidenceMonth(
+                    f"{day:%Y-%m}",
+                    day.replace(day=1),
+                    observed_s=29.5 * 86_400,
+                    overloads=count,
+                    severe=count // 2,
+                    longest_s=pick.uniform(2, 9) if count else 0.0,
+                    meter_lost_s=pick.choice((0.0, 41.0)),
+                    disobeying=pick.choice((0, 0, 1)),
+                    guard_refusals=pick.randrange(4),
+                )
+            )
+        lost = now - timedelta(days=2, hours=3)
+        events += [
+            EvidenceEvent(
+                EventKind.METER_LOST, "supply", "supply", lost, lost + timedelta(seconds=41)
+            ),
+            EvidenceEvent(
+                EventKind.DISOBEYING,
+                str(first),
+                circuit,
+                lost - timedelta(hours=5),
+                peak_ma=14_200,
+            ),
+        ]
+        await self.store.evidence.record(events, months)
 
     def show(self) -> None:
         """Publishes a new picture."""

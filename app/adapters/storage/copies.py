@@ -19,9 +19,10 @@ _NUMBERS_PER_DAY = 20_000
 def copy_database(source: Path, target: Path) -> None:
     """Copies the state of one instant, whatever is being written; checked, in a single file.
 
-    Two things stay behind, because they are not true any more when they come back: sessions of
-    browsers, which may have ended, and the last limits sent, which stations may have seen raised
-    since (a manager that knows no limit counts with the most). Raises ``StorageError``.
+    Three things stay behind, because they are not true any more when they come back: sessions of
+    browsers, which may have ended, the last limits sent, which stations may have seen raised
+    since (a manager that knows no limit counts with the most), and the fallbacks they were known to
+    hold, which may have been replaced. Raises ``StorageError``.
     """
     try:
         with (
@@ -41,6 +42,9 @@ def forget(copy: sqlite3.Connection) -> None:
     """Deletes what is not true any more when a copy comes back (see ``copy_database``)."""
     copy.execute("DELETE FROM web_session")
     copy.execute("DELETE FROM connector_limit")
+    # A copy made for an earlier version may not have it.
+    if copy.execute("SELECT 1 FROM sqlite_master WHERE name = 'held_fallback'").fetchone():
+        copy.execute("DELETE FROM held_fallback")
 
 
 def number_ahead(restored: Path, former: Path, age: timedelta) -> None:

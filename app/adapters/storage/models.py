@@ -146,6 +146,31 @@ class BadgeRow(Row):
     priority = IntegerField(null=True)
 
 
+class OutsideOrderRow(Row):
+    """An order of an outside limit; ``bound`` is the JSON of ``Bound``."""
+
+    circuit_id = TextField()
+    source = TextField()
+    by = TextField()
+    bound = TextField()
+    set_us = BigIntegerField()
+    until_us = BigIntegerField()
+    lapsed = BooleanField()
+
+    class Meta:  # noqa: D106  peewee's options
+        primary_key = CompositeKey("circuit_id", "source")
+
+
+class SiteTokenRow(Row):
+    """What a program shows to set limits; of the secret only a hash."""
+
+    token_id = TextField(primary_key=True)
+    name = TextField()
+    secret_hash = TextField()
+    created_us = BigIntegerField()
+    created_by = TextField()
+
+
 class AccountRow(Row):
     """An account of the pages."""
 

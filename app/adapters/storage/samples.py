@@ -39,7 +39,9 @@ _INSERT = """
 _TRACE = """
     SELECT at_us, l1_ma, l2_ma, l3_ma, unphased_ma, limit_ma, power_w, energy_wh
     FROM sample JOIN outlet USING (outlet_id)
-    WHERE station_id = ? AND connector_id = ? AND at_us >= ? ORDER BY at_us"""
+    WHERE station_id = ? AND connector_id = ? AND at_us BETWEEN ? AND ? ORDER BY at_us"""
+
+_FOR_EVER_US = 2**62
 
 _PHASES = "SELECT phases FROM connector WHERE station_id = ? AND connector_id = ?"
 
@@ -142,14 +144,20 @@ class SqliteSampleRepository:
         self._buffer.add((key, transaction_id, sample, limit_ma))
         self._on_added()
 
-    async def trace(self, key: ConnectorKey, since_utc: datetime) -> Sequence[TracePoint]:
-        """Points since then, oldest first; what waits for its batch is not among them yet."""
+    async def trace(
+        self, key: ConnectorKey, since_utc: datetime, until_utc: datetime | None = None
+    ) -> Sequence[TracePoint]:
+        """Points since then (and not after ``until_utc``), oldest first.
+
+        What waits for its batch is not among them yet.
+        """
         since_us = to_us(since_utc)
+        until_us = _FOR_EVER_US if until_utc is None else to_us(until_utc)
 
         def read(database: Database) -> list[TracePoint]:
             wired = database.raw.execute(_PHASES, key).fetchone()
             phases = 3 if wired is None else int(wired[0])
-            rows = database.raw.execute(_TRACE, (*key, since_us))
+            rows = database.raw.execute(_TRACE, (*key, since_us, until_us))
             return [_trace_point(row, phases) for row in rows]
 
         return await self._engine.read(read)

@@ -6,6 +6,7 @@ import contextlib
 from datetime import datetime
 from pathlib import Path
 
+from app.adapters.storage.conduct import SqliteCapabilityRepository, SqliteConductRepository
 from app.adapters.storage.copies import known_steps
 from app.adapters.storage.database import (
     DATABASE_ERRORS,
@@ -14,9 +15,12 @@ from app.adapters.storage.database import (
     storage_error,
 )
 from app.adapters.storage.engine import InlineEngine, ThreadedEngine
+from app.adapters.storage.evidence import SqliteEvidenceRepository
+from app.adapters.storage.history import SqliteLimitHistoryRepository
 from app.adapters.storage.later_version import go_back, go_on, last_set_aside
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
+from app.adapters.storage.outside_limits import SqliteOutsideLimitRepository
 from app.adapters.storage.people import (
     SqliteAccessRepository,
     SqliteAuditRepository,
@@ -47,11 +51,16 @@ class SqliteStore:
         self.transactions = SqliteTransactionRepository(engine)
         self.samples = SqliteSampleRepository(engine, buffer, self._batch_when_inline)
         self.limits = SqliteLimitRepository(engine)
+        self.history = SqliteLimitHistoryRepository(engine)
+        self.evidence = SqliteEvidenceRepository(engine)
         self.site = SqliteSiteRepository(engine)
+        self.outside_limits = SqliteOutsideLimitRepository(engine)
         self.pending = SqlitePendingRepository(engine)
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)
         self.audit = SqliteAuditRepository(engine)
+        self.capabilities = SqliteCapabilityRepository(engine)
+        self.conduct = SqliteConductRepository(engine)
 
     @property
     def dropped_samples(self) -> int:

@@ -127,6 +127,10 @@ class SqliteTransactionRepository:
 
         return await self._engine.read(read)
 
+    async def get(self, transaction_id: int) -> Transaction | None:
+        """The transaction with this number, if any."""
+        return await self._engine.read(lambda database: _one(database, _BY_ID, transaction_id))
+
     async def _select(self, sql: str, parameters: tuple[Any, ...]) -> list[Transaction]:
         def read(database: Database) -> list[Transaction]:
             return [_transaction(row) for row in database.raw.execute(sql, parameters)]

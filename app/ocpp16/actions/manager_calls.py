@@ -12,6 +12,7 @@ from app.ocpp16.actions.types import (
     ChargingProfileStatus,
     ClearChargingProfileStatus,
     CommandStatus,
+    CompositeScheduleStatus,
     ConfigurationStatus,
     Confirmation,
     Integer,
@@ -140,6 +141,26 @@ class ClearChargingProfile(Call[ClearChargingProfileConfirmation], frozen=True):
     connector_id: Integer | None = None
     charging_profile_purpose: ChargingProfilePurpose | None = None
     stack_level: Integer | None = None
+
+
+class GetCompositeScheduleConfirmation(Confirmation, frozen=True):
+    """Clause 6.22."""
+
+    status: CompositeScheduleStatus
+    connector_id: Integer | None = None
+    schedule_start: Timestamp | None = None
+    charging_schedule: ChargingSchedule | None = None
+
+
+class GetCompositeSchedule(Call[GetCompositeScheduleConfirmation], frozen=True):
+    """Clause 6.21. What the station makes of all its profiles for the next ``duration`` seconds."""
+
+    action = "GetCompositeSchedule"
+    confirmation_type = GetCompositeScheduleConfirmation
+
+    connector_id: Integer
+    duration: Integer
+    charging_rate_unit: RateUnit | None = None
 
 
 class RemoteStartTransactionConfirmation(Confirmation, frozen=True):

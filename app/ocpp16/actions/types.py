@@ -313,6 +313,13 @@ class ClearChargingProfileStatus(enum.StrEnum):
     UNKNOWN = "Unknown"
 
 
+class CompositeScheduleStatus(enum.StrEnum):
+    """GetCompositeScheduleStatus of chapter 7."""
+
+    ACCEPTED = "Accepted"
+    REJECTED = "Rejected"
+
+
 class MessageTrigger(enum.StrEnum):
     """MessageTrigger of chapter 7."""
 

@@ -36,7 +36,7 @@ async def page(visit: Visit) -> Response:
 async def add_page(visit: Visit) -> Response:
     """An empty form, or one with the number of a token that was seen."""
     number = visit.request.query_params.get("number", "")
-    return _form(visit, Form({"id_tag": number, "active": "on"}), None)
+    return _form(visit, Form({"id_tag": number, "active": "on", "weight": "1"}), None)
 
 
 async def add(visit: Visit) -> Response:
@@ -58,6 +58,8 @@ async def edit_page(visit: Visit) -> Response:
         "holder": badge.holder,
         "active": "on" if badge.active else "",
         "expires": "" if expires is None else expires.date().isoformat(),
+        "weight": f"{badge.weight / 1000:g}",
+        "priority": "" if badge.priority is None else str(badge.priority),
     }
     return _form(visit, Form(values), badge)
 
@@ -108,12 +110,17 @@ def _badge(visit: Visit) -> Badge:
 
 
 def _read(form: Form) -> Badge:
+    weight = 1.0
+    if form["weight"].strip():  # adopting in one step sends none
+        weight = form.number("weight", least=0.1, most=10)
     return Badge(
         id_tag=form["id_tag"],
         holder=form.text("holder", most=80),
         active=form.checked("active"),
         expires_utc=form.end_of_day("expires"),
         known=True,
+        weight=round(weight * 1000),
+        priority=form.whole("priority", least=0, most=3) if form["priority"] else None,
     )
 
 

@@ -15,6 +15,7 @@ from app.domain.errors import (
     StationUnreachableError,
 )
 from app.domain.station import ChargingStation, ConnectorKey
+from app.web import conduct
 from app.web.forms import Form
 from app.web.http import STATUS_OF, Visit
 from app.web.tiles import quoted
@@ -90,6 +91,7 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         board.show(site)
         blocks = board.blocks()
     repairs = services.stations.repairs(station.station_id)
+    known = await services.safety.of(station.station_id)
     return visit.render(
         "station.html",
         200 if error is None else STATUS_OF.get(type(error), 422),
@@ -101,6 +103,8 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         badges=[badge for badge in services.badges.list() if badge.known and badge.active],
         recent=await services.sessions.recent(station.station_id, limit=RECENT_SESSIONS),
         label=services.sessions.badge_label,
+        conduct=conduct.facts(known, visit.language),
+        disobedience=known.history,
         blocks=blocks,
         refusal="" if error is None else visit.say(error),
         refusal_key="" if error is None else error.key,

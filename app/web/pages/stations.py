@@ -6,10 +6,12 @@ import msgspec
 from starlette.responses import Response
 
 from app.domain.errors import InvalidInputError, UnsafeConfigurationError
-from app.domain.station import ChargingStation, Connector
+from app.domain.station import DEFAULT_PRIORITY, ChargingStation, Connector
 from app.domain.units import Rotation, amperes_to_ma
 from app.web.forms import Form
 from app.web.http import Visit
+from app.web.pages import previews
+from app.web.pages.previews import Shown
 from app.web.pages.station import station_of
 from app.web.tiles import quoted
 
@@ -73,6 +75,7 @@ async def add_page(visit: Visit) -> Response:
             "step_a": "1",
             "controllable": "on",
             "weight": "1",
+            "priority": str(DEFAULT_PRIORITY),
             "circuit_id": circuits[-1].circuit_id if len(circuits) == 1 else "",
         }
     )
@@ -80,32 +83,44 @@ async def add_page(visit: Visit) -> Response:
 
 
 async def add(visit: Visit) -> Response:
-    """Adopts a station before it has ever called."""
+    """Adopts a station before it has ever called, or shows what it would change."""
     form = await visit.form()
+    if previews.is_part(form):
+        return previews.part(visit, await _preview(visit, form, None))
+    if previews.is_preview(form):
+        return _form(visit, form, None, shown=await _preview(visit, form, None))
     try:
         station = _read(form, None)
         await visit.services.stations.add(station, visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
-        return _form(visit, form, None, visit.refuse(form, error, {"connectors": "count"}))
+        what = await _preview(visit, form, None)
+        status = previews.refuse(visit, form, error, what, {"connectors": "count"})
+        return _form(visit, form, None, status, shown=what)
     return visit.redirect(f"/stations/{quoted(station.station_id)}", "station-saved")
 
 
 async def edit_page(visit: Visit) -> Response:
     """The form with the station's values."""
     station = station_of(visit)
-    return _form(visit, Form(_values(station)), station)
+    form = Form(_values(station))
+    return _form(visit, form, station, shown=await _preview(visit, form, station))
 
 
 async def edit(visit: Visit) -> Response:
-    """Saves the station."""
+    """Saves the station, or shows what the change would do."""
     before = station_of(visit)
     form = await visit.form()
+    if previews.is_part(form):
+        return previews.part(visit, await _preview(visit, form, before))
+    if previews.is_preview(form):
+        return _form(visit, form, before, shown=await _preview(visit, form, before))
     try:
         await visit.services.stations.edit(_read(form, before), visit.actor)
     except (InvalidInputError, UnsafeConfigurationError) as error:
         first = f"-{before.connectors[0].connector_id}"
-        places = {"connectors": f"phases{first}"}
-        return _form(visit, form, before, visit.refuse(form, error, places))
+        what = await _preview(visit, form, before)
+        status = previews.refuse(visit, form, error, what, {"connectors": f"phases{first}"})
+        return _form(visit, form, before, status, shown=what)
     return visit.redirect(f"/stations/{quoted(before.station_id)}", "station-saved")
 
 
@@ -125,7 +140,28 @@ async def remove(visit: Visit) -> Response:
     return visit.redirect("/stations", "station-removed")
 
 
-def _form(visit: Visit, form: Form, station: ChargingStation | None, status: int = 200) -> Response:
+async def _preview(visit: Visit, form: Form, before: ChargingStation | None) -> Shown:
+    if before is None and not form["station_id"].strip():
+        form = Form({**form.values, "station_id": previews.DRAFT_NAME})
+    try:
+        station = _read(form, before)
+    except InvalidInputError as error:
+        return Shown(None, visit.say(error))
+    known = {one.station_id for one in visit.services.stations.configuration()}
+    if before is None and station.station_id in known:
+        return Shown(None, visit.say(InvalidInputError("station-exists")))
+    edited = previews.path(visit, station.circuit_id, before.circuit_id if before else None)
+    return await previews.shown(visit, previews.with_station(visit, station), edited)
+
+
+def _form(
+    visit: Visit,
+    form: Form,
+    station: ChargingStation | None,
+    status: int = 200,
+    *,
+    shown: Shown | None = None,
+) -> Response:
     return visit.render(
         "station_form.html",
         status,
@@ -134,6 +170,7 @@ def _form(visit: Visit, form: Form, station: ChargingStation | None, status: int
         circuits=visit.services.circuits.tree(),
         rotations=list(Rotation),
         most_connectors=MOST_CONNECTORS,
+        shown=shown or Shown(None),
     )
 
 
@@ -147,6 +184,7 @@ def _values(station: ChargingStation) -> dict[str, str]:
         "max_a": f"{station.max_ma / 1000:g}",
         "fallback_a": f"{station.fallback_ma / 1000:g}",
         "weight": f"{station.weight / 1000:g}",
+        "priority": str(station.priority),
         "free_charging": "on" if station.free_charging else "",
     }
     for connector in station.connectors:
@@ -158,6 +196,7 @@ def _values(station: ChargingStation) -> dict[str, str]:
             f"min_a-{number}": f"{connector.min_ma / 1000:g}",
             f"step_a-{number}": f"{connector.step_ma / 1000:g}",
             f"controllable-{number}": "on" if connector.controllable else "",
+            f"line_to_line-{number}": "on" if connector.line_to_line else "",
         }
     return values
 
@@ -187,17 +226,20 @@ def _read(form: Form, before: ChargingStation | None) -> ChargingStation:
         fallback_ma=form.current_ma("fallback_a", most_a=125),
         weight=amperes_to_ma(form.number("weight", least=0.1, most=10)),
         free_charging=form.checked("free_charging"),
+        priority=form.whole("priority", least=0, most=3),
     )
 
 
 def _connector(form: Form, suffix: str, before: Connector) -> Connector:
     max_ma = form.current_ma(f"max_a{suffix}", least_a=6, most_a=125) if suffix else before.max_ma
+    phases = int(form.choice(f"phases{suffix}", ("1", "3")))
     return Connector(
         connector_id=before.connector_id,
-        phases=int(form.choice(f"phases{suffix}", ("1", "3"))),
+        phases=phases,
         rotation=Rotation(form.choice(f"rotation{suffix}", set(Rotation))),
         max_ma=max_ma,
         min_ma=form.current_ma(f"min_a{suffix}", least_a=6, most_a=125),
         step_ma=form.current_ma(f"step_a{suffix}", least_a=0.1, most_a=6),
         controllable=form.checked(f"controllable{suffix}"),
+        line_to_line=phases == 1 and form.checked(f"line_to_line{suffix}"),
     )

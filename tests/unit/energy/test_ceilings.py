@@ -150,6 +150,15 @@ def test_a_decrease_frees_nothing_until_it_has_settled() -> None:
     assert made.ceiling(A, 29.0) == 6_000
 
 
+def test_the_instant_of_an_acceptance_is_known() -> None:
+    made = ledger()
+    see(made, 0.0)
+    number = made.sent(A, 16_000, 1.0, 600.0)
+    assert made.confirmed_s(A) == 0.0
+    made.accepted(A, number, 1.25)
+    assert made.confirmed_s(A) == 1.25
+
+
 def test_measured_compliance_settles_earlier() -> None:
     made = ledger()
     see(made, 1.0)
@@ -465,3 +474,41 @@ def test_a_changed_configuration_keeps_what_is_known() -> None:
     assert made.ceiling(A, 2.0) == 10_000
     assert made.ceiling(key("B"), 2.0) == 0
     assert made.changed_s(A) == made.raised_s(A) == 2.0
+
+
+# ----------------------------------------------------------------- leases nobody has proven
+
+
+def test_an_unproven_lease_may_have_lapsed_and_may_still_hold() -> None:
+    made = ledger()
+    see(made, 0.0)
+    number = made.sent(A, 16_000, 0.0, 600.0, proven=False)
+    made.accepted(A, number, 1.0)
+    assert made.lease_until_s(A) == 600.0  # it is renewed all the same
+    late_s = 600.0 + SETTINGS.lease_grace_s + 1
+    see(made, late_s, online=False)
+    assert made.ceiling(A, late_s) == 16_000
+    assert made.low_water(A, late_s) == 0
+
+
+def test_an_unanswered_limit_of_an_unproven_lease_stays_possible() -> None:
+    made = ledger()
+    see(made, 0.0)
+    first = made.sent(A, 16_000, 0.0, 600.0, proven=False)
+    made.unanswered(A, first, 8.0)
+    second = made.sent(A, 16_000, 10.0, 610.0)
+    made.unanswered(A, second, 18.0)
+    assert made.ceiling(A, 2_000.0) == 16_000
+
+
+def test_after_a_jump_of_clocks_no_lease_is_counted_on() -> None:
+    made = ledger()
+    see(made, 0.0)
+    give(made, 16_000, 0.0)
+    made.sent(A, 20_000, 5.0, 605.0)
+    made.distrust_leases()
+    see(made, 10.0, online=False)
+    assert made.ceiling(A, 2_000.0) == 20_000
+    see(made, 2_000.0)
+    give(made, 10_000, 2_000.0, 2_600.0)
+    assert made.ceiling(A, 2_700.0) == 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from app.domain.station import ConnectorStatus
 from app.domain.units import PhaseCurrents, Rotation
 from app.energy.ceilings import Ceilings
 from app.energy.draws import Draw, DrawEstimator
@@ -26,6 +27,7 @@ class Bench:
         self.sample: ConnectorSample | None = None
         self.online = True
         self.transaction_id: int | None = 1
+        self.status = ConnectorStatus.CHARGING
 
     def give(self, limit_ma: int, now_s: float) -> None:
         self.see(now_s)
@@ -42,6 +44,7 @@ class Bench:
         state = ConnectorState(
             A,
             online=self.online,
+            status=self.status,
             transaction_id=self.transaction_id,
             sample=self.sample,
             sample_interval_s=10.0,
@@ -102,13 +105,29 @@ def test_a_lower_limit_lowers_the_least_draw_at_once() -> None:
     assert (seen.low, seen.held, seen.likely) == ((6_000,) * 3, (16_000,) * 3, (16_000,) * 3)
 
 
-def test_old_samples_tell_nothing() -> None:
+def test_old_samples_tell_nothing_of_a_car_that_may_have_stopped() -> None:
     bench = Bench()
+    bench.status = ConnectorStatus.SUSPENDED_EV
     bench.give(16_000, 1.0)
     bench.measure(20.0, 9_000)
     bench.see(20.0)
     assert bench.see(40.0).low == (9_000,) * 3
     assert bench.see(40.1).low == (0, 0, 0)
+
+
+def test_a_car_that_charges_is_presumed_to_draw_what_it_drew_while_samples_are_lost() -> None:
+    bench = Bench()
+    bench.give(16_000, 1.0)
+    bench.measure(20.0, 9_000)
+    bench.see(20.0)
+    seen = bench.see(200.0)
+    assert (seen.low, seen.likely, seen.presumed) == ((9_000,) * 3, (9_000,) * 3, True)
+    assert bench.see(200.1).low == (0, 0, 0)
+    bench.measure(210.0, 9_000)
+    bench.see(210.0)
+    bench.see(240.0)
+    bench.estimator.withdraw(A)
+    assert bench.see(241.0).low == (0, 0, 0)
 
 
 def test_an_absent_station_goes_on_drawing_as_long_as_its_limit_holds() -> None:
@@ -175,7 +194,7 @@ def test_a_fresh_sample_long_after_the_last_rise_bounds_an_overload() -> None:
     bench.measure(10.0, 9_000)
     assert bench.see(10.0).tight == (16_000,) * 3
     bench.measure(11.0, 9_000)
-    assert bench.see(11.0).tight == (9_500,) * 3
+    assert bench.see(11.0).tight == (9_200,) * 3
     bench.measure(12.0, 15_900)
     assert bench.see(12.0).tight == (16_000,) * 3
 
@@ -202,7 +221,7 @@ def test_phases_follow_rotation_and_use() -> None:
     single.measure(20.0, 9_000, 0, 0)
     single.see(20.0, active=(0,))
     seen = single.see(22.0, active=(0,))
-    assert (seen.low, seen.tight) == ((0, 9_000, 0), (0, 9_500, 0))
+    assert (seen.low, seen.tight) == ((0, 9_000, 0), (0, 9_200, 0))
 
 
 def test_a_session_without_any_limit_is_bounded_by_its_rating() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from app.domain.transaction import Sample
 from app.domain.units import PhaseCurrents
-from app.energy.site_state import ConnectorSample
+from app.energy.site_state import ConnectorSample, shows_fractions
 
 WHEN = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -104,3 +104,13 @@ def test_an_outlet_between_two_lines_loads_both(
     assert seen is not None
     currents = PhaseCurrents(current_ma, current_ma, 0)
     assert seen.between_lines() == ConnectorSample(5.0, currents, currents, in_use)
+
+
+def test_a_station_that_shows_fractions_does_not_truncate() -> None:
+    whole = Sample(WHEN, 5.0, (7_000, 0, None))
+    assert not shows_fractions(whole)
+    assert shows_fractions(Sample(WHEN, 5.0, (7_000, 6_900, None)))
+    assert shows_fractions(Sample(WHEN, 5.0, current_unphased_ma=100))
+    exact = ConnectorSample.of(whole, 3, exact=True)
+    assert exact is not None
+    assert exact.high == PhaseCurrents(7_000, 0, 7_000)

@@ -8,15 +8,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.domain.capability import FallbackForm, LeaseForm, LimitKind, LimitPurpose, ProfileForm
 from app.domain.station import RateUnit
 from app.ocpp16.actions.manager_calls import ClearChargingProfile, SetChargingProfile
 from app.ocpp16.actions.types import ChargingProfileKind, ChargingProfilePurpose
 from app.ocpp16.frames import encode_call
 from app.ocpp16.smart_charging import (
     Lease,
-    ProfileForm,
     charge_point_max_profile,
     clear_tx_profile,
+    fallback_profile,
+    lease_of,
     schedule_limit,
     tx_default_profile,
     tx_profile,
@@ -81,7 +83,7 @@ def test_never_more_than_granted_and_always_to_the_schema(
 
 
 def test_a_live_limit_is_leased() -> None:
-    request = tx_profile(2, 17, 13_500, 3, ProfileForm(tx_stack_level=3), LEASE)
+    request = tx_profile(2, 17, 13_500, 3, ProfileForm(stack_level=3), LEASE)
     profile = request.cs_charging_profiles
     assert request.connector_id == 2
     assert profile.charging_profile_id == 12
@@ -118,7 +120,6 @@ def test_the_default_holds_for_all_connectors_and_is_replaced_in_place() -> None
     assert first.connector_id == 0
     assert first.cs_charging_profiles.stack_level == 0
     assert identity(first) != identity(charge_point_max_profile(0, 3, AMPERES))
-    assert tx_default_profile(0, 3, AMPERES, connector_id=2).connector_id == 2
 
 
 def test_phases_are_sent_to_stations_that_need_them() -> None:
@@ -134,3 +135,49 @@ def test_what_a_transaction_left_is_cleared_by_its_id() -> None:
 def identity(request: SetChargingProfile) -> tuple[int, int, str]:
     profile = request.cs_charging_profiles
     return profile.charging_profile_id, profile.stack_level, profile.charging_profile_purpose
+
+
+@pytest.mark.parametrize(
+    ("kind", "lease", "duration", "ends"),
+    [
+        (LimitKind.ABSOLUTE, LeaseForm.DURATION, 600, False),
+        (LimitKind.ABSOLUTE, LeaseForm.BOTH, 600, True),
+        (LimitKind.ABSOLUTE, LeaseForm.VALID_TO, None, True),
+        (LimitKind.RELATIVE, LeaseForm.VALID_TO, None, True),
+        (LimitKind.RELATIVE, LeaseForm.DURATION, None, False),
+        (LimitKind.ABSOLUTE, LeaseForm.NONE, None, False),
+    ],
+)
+def test_a_lease_goes_into_the_fields_that_a_station_takes(
+    kind: LimitKind, lease: LeaseForm, duration: int | None, ends: bool
+) -> None:
+    form = ProfileForm(kind=kind, lease=lease, stack_level=1)
+    made = lease_of(form, NOON, 600)
+    assert made.duration_s == duration
+    assert made.valid_to_utc == (NOON + timedelta(seconds=600) if ends else None)
+    profile = tx_profile(1, 17, 6_000, 3, form, made).cs_charging_profiles
+    assert profile.charging_profile_kind == kind.value
+    assert (profile.charging_schedule.start_schedule is None) == (kind is LimitKind.RELATIVE)
+    assert profile.charging_schedule.duration == duration
+
+
+def test_a_limit_that_stands_names_no_transaction() -> None:
+    form = ProfileForm(purpose=LimitPurpose.DEFAULT, stack_level=1)
+    default = tx_profile(2, 17, 6_000, 3, form, LEASE)
+    assert default.connector_id == 2
+    assert default.cs_charging_profiles.transaction_id is None
+    whole = tx_profile(1, 17, 6_000, 3, ProfileForm(purpose=LimitPurpose.STATION), LEASE)
+    assert whole.connector_id == 0
+    assert identity(whole)[0] == 11
+    without = tx_profile(1, 17, 6_000, 3, ProfileForm(send_transaction_id=False), LEASE)
+    assert without.cs_charging_profiles.transaction_id is None
+
+
+def test_an_absolute_fallback_begins_long_ago() -> None:
+    form = FallbackForm(LimitPurpose.STATION, LimitKind.ABSOLUTE, 7, RateUnit.WATTS, True)
+    profile = fallback_profile(6_000, 3, form, NOON).cs_charging_profiles
+    assert profile.charging_profile_id == 2
+    assert profile.stack_level == 7
+    assert profile.charging_schedule.start_schedule == NOON
+    (period,) = profile.charging_schedule.charging_schedule_period
+    assert (period.limit, period.number_phases) == (4_140.0, 3)

@@ -14,9 +14,10 @@ from argon2 import PasswordHasher
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.storage import SqliteStore, open_store
 from app.domain.errors import AccessDeniedError, InvalidInputError
-from app.services.access import AccessService, SignedIn, _network
+from app.services.access import AccessService, SignedIn
 from app.services.audit import AuditTrail
 from app.services.ports import User
+from app.services.throttle import origin_of
 from tests.support.clock import HandClock
 
 START = datetime(2026, 11, 22, 12, tzinfo=UTC)
@@ -282,7 +283,7 @@ async def test_success_forgives(access: AccessService) -> None:
     ],
 )
 def test_what_counts_as_one_origin(one: str, other: str, same: bool) -> None:
-    assert (_network(one) == _network(other)) is same
+    assert (origin_of(one) == origin_of(other)) is same
 
 
 # ---------------------------------------------------------------- sessions

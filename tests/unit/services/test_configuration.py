@@ -67,6 +67,53 @@ async def test_circuits_are_added_moved_and_removed(site: MemoryManager) -> None
     assert [circuit.circuit_id for circuit in latest.circuits] == ["supply"]
 
 
+async def test_circuits_change_places_with_their_neighbours(site: MemoryManager) -> None:
+    circuits = site.manager.services.circuits
+    for name in ("b1", "b2", "b3"):
+        await circuits.save_circuit(feeder(circuit_id=name, name=name), "admin", new=True)
+    below = feeder(circuit_id="b11", name="b11", parent_id="b1")
+    await circuits.save_circuit(below, "admin", new=True)
+
+    def order() -> list[str]:
+        return [circuit.circuit_id for circuit in circuits.configuration().circuits]
+
+    await circuits.move_circuit("b1", False, "admin")
+    assert order() == ["supply", "b2", "b1", "b11", "b3"]
+    await circuits.move_circuit("b3", True, "admin")
+    assert order() == ["supply", "b2", "b3", "b1", "b11"]
+    await circuits.move_circuit("b2", True, "admin")
+    await circuits.move_circuit("b1", False, "admin")
+    assert order() == ["supply", "b2", "b3", "b1", "b11"]
+    with pytest.raises(InvalidInputError, match="circuit-root-stays"):
+        await circuits.move_circuit("supply", True, "admin")
+    with pytest.raises(NotFoundError):
+        await circuits.move_circuit("zz", True, "admin")
+
+
+async def test_a_circuit_is_attached_with_all_that_hangs_on_it(
+    site: MemoryManager, tmp_path: Path
+) -> None:
+    circuits = site.manager.services.circuits
+    for name, parent in (("b1", "supply"), ("b11", "b1"), ("b2", "supply")):
+        made = feeder(circuit_id=name, name=name, parent_id=parent)
+        await circuits.save_circuit(made, "admin", new=True)
+    await circuits.attach_circuit("b1", "b2", "admin")
+    tree = circuits.tree()
+    assert [circuit.circuit_id for circuit in tree.path("b11")] == ["b11", "b1", "b2", "supply"]
+    with pytest.raises(InvalidInputError, match="circuit-cycle"):
+        await circuits.attach_circuit("b2", "b11", "admin")
+    with pytest.raises(InvalidInputError, match="circuit-unknown-parent"):
+        await circuits.attach_circuit("b2", "zz", "admin")
+    with pytest.raises(InvalidInputError, match="circuit-root-stays"):
+        await circuits.attach_circuit("supply", "b1", "admin")
+    await site.manager.stop()
+    again = MemoryManager(tmp_path)
+    await again.start()
+    kept = [circuit.circuit_id for circuit in again.manager.services.circuits.tree()]
+    assert kept == ["supply", "b2", "b1", "b11"]
+    await again.stop()
+
+
 async def test_the_change_is_there_after_a_restart(site: MemoryManager, tmp_path: Path) -> None:
     await site.manager.services.circuits.save_circuit(feeder(), "admin", new=True)
     await site.manager.services.circuits.rename_site(" Les Tilleuls ", "Europe/Paris", "admin")
@@ -217,6 +264,7 @@ async def test_health_is_ready_while_the_cycle_runs(site: MemoryManager) -> None
         "storage",
         "data",
         "meters",
+        "profile-writes",
         "stations",
     }
     site.clock.advance(10)

@@ -6,14 +6,9 @@ import json
 
 import pytest
 
+from simulators.part import three
 from simulators.plan import SitePlan, make_plan
-from simulators.scenario import (
-    Scenario,
-    load_scenario,
-    parse_scenario,
-    scenario_names,
-    three,
-)
+from simulators.scenario import Scenario, load_scenario, parse_scenario, scenario_names
 from simulators.station.persona import persona_names
 
 NAMES = scenario_names()
@@ -39,11 +34,22 @@ def plan(request: pytest.FixtureRequest) -> SitePlan:
 def test_the_promised_scenarios_exist() -> None:
     assert set(NAMES) >= {
         "basement-100",
+        "clocks-wrong",
         "demo-100",
+        "dst-night",
+        "feeder-tree",
+        "liars",
+        "lossy-lan",
         "manager-killed",
+        "meter-lies",
         "meter-lost",
+        "phase-rotation",
+        "power-only",
+        "reboot-storm",
+        "shortage-rotation",
         "small-4",
         "station-offline",
+        "truncating",
         "workplace-day",
     }
 
@@ -64,9 +70,11 @@ def test_provisioning_is_whole_and_consistent(plan: SitePlan) -> None:
         assert len(circuit["limit_a"]) == 3
         assert min(circuit["limit_a"]) > circuit["margin_a"] >= 0
         assert len(circuit["worst_background_a"]) == 3
-    (meter,) = site["meters"]
-    assert meter["circuit"] in circuits
-    assert (meter["host"], meter["port"]) == ("127.0.0.1", 5020)
+    assert site["meters"]
+    for number, meter in enumerate(site["meters"], start=1):
+        assert meter["circuit"] in circuits
+        assert (meter["host"], meter["port"]) == ("127.0.0.1", 5020)
+        assert meter["unit_id"] == number
     assert len({station["id"] for station in site["stations"]}) == plan.scenario.station_count
     for station in site["stations"]:
         assert station["circuit"] in circuits
@@ -209,6 +217,67 @@ def test_a_scenario_that_cannot_be_built_says_why(
     scenario: Scenario = parse_scenario("wrong", text)
     with pytest.raises(ValueError, match=says):
         make_plan(scenario, stations=stations)
+
+
+@pytest.mark.parametrize(
+    ("more", "says"),
+    [
+        ("meters: [{circuit: cellar}]", "cellar"),
+        ("meters: [{circuit: supply}, {circuit: supply}]", "two meters"),
+        ("events: [{kind: meter-dead, at_s: 1, circuit: cellar}]", "cellar"),
+        (
+            "limit_windows: [{kind: weekly, circuit: cellar, limit_a: 1, from: '01:00', to: '02:00'}]",
+            "cellar",
+        ),
+    ],
+)
+def test_what_is_said_of_an_unknown_circuit_is_refused(more: str, says: str) -> None:
+    with pytest.raises(ValueError, match=says):
+        make_plan(parse_scenario("wrong", MINIMAL + more))
+
+
+def test_a_scenario_has_a_meter_or_meters() -> None:
+    with pytest.raises(ValueError, match="either meter or meters"):
+        parse_scenario("wrong", MINIMAL + "meter: {}\nmeters: [{}]")
+
+
+RULES = """
+rules:
+  policy: first-come
+  schedules: [{circuit: supply, from: "22:00", to: "06:00", limit_a: [10, 20, 30]}]
+limit_windows:
+  - {kind: weekly, circuit: supply, limit_a: [10, 20, 30], from: "22:00", to: "06:00"}
+"""
+
+
+def test_rules_are_handed_over_as_they_are() -> None:
+    document = make_plan(parse_scenario("ruled", MINIMAL + RULES)).provisioning("h", 1)
+    schedule = {"circuit": "supply", "from": "22:00", "to": "06:00", "limit_a": [10, 20, 30]}
+    assert document["rules"] == {"policy": "first-come", "schedules": [schedule]}
+    assert "rules" not in make_plan(parse_scenario("bare", MINIMAL)).provisioning("h", 1)
+
+
+def test_limits_of_the_hour_grow_with_the_site() -> None:
+    plan = make_plan(parse_scenario("ruled", MINIMAL + RULES), stations=2)
+    assert plan.rules["schedules"][0]["limit_a"] == [20, 40, 60]
+    (window,) = plan.limit_windows
+    assert three(window.limit_a) == (20, 40, 60)
+    only_policy = parse_scenario("ruled", MINIMAL + "rules: {policy: first-come}")
+    assert make_plan(only_policy, stations=2).rules == {"policy": "first-come"}
+
+
+def test_limits_of_power_and_unbalance_are_handed_over_and_grow_with_the_site() -> None:
+    text = with_line("limit_a: 32", "limit_a: 32, max_power_kw: 12, max_unbalance_a: 20")
+    for stations, power_kw, unbalance_a in ((1, 12, 20), (2, 24, 40)):
+        plan = make_plan(parse_scenario("bound", text), stations=stations)
+        (circuit,) = plan.provisioning("h", 1)["circuits"]
+        assert (circuit["max_power_kw"], circuit["max_unbalance_a"]) == (power_kw, unbalance_a)
+
+
+def test_what_hangs_below_a_circuit() -> None:
+    plan = make_plan(load_scenario("feeder-tree"))
+    assert plan.below("north") == {"north", "north-a", "north-b"}
+    assert len(plan.below("supply")) == len(plan.circuits)
 
 
 def test_an_unknown_scenario_names_those_that_exist() -> None:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 
 from simulators.site.building import Building, ConstantLoad, StepLoad
-from simulators.site.electrical import CapacityUse, CircuitSpec, Site
+from simulators.site.capacity import CapacityUse
+from simulators.site.electrical import CircuitSpec, Site
 
 
 class FixedOutlet:
@@ -152,3 +153,48 @@ def test_capacity_is_the_mean_over_the_cars_that_want_more() -> None:
 
 def test_no_figure_when_nobody_ever_wanted_more() -> None:
     assert CapacityUse(make_site([]), []).ratio is None
+
+
+def test_steady_use_leaves_out_the_seconds_that_are_not() -> None:
+    outlet = FixedOutlet((20, 0, 0), site_phases=(0,))
+    site = make_site([("group", outlet)])
+    use = CapacityUse(site, [("group", outlet)])
+    site.step(1.0)
+    use.observe(1.0, steady=False)
+    assert use.steady_ratio is None
+    outlet.current_a = (40, 0, 0)
+    site.step(1.0)
+    use.observe(1.0)
+    assert use.steady_ratio == pytest.approx(1.0)
+    assert use.ratio == pytest.approx(0.75)
+
+
+def test_a_limit_of_the_hour_counts_for_overload_and_room_but_not_for_the_breaker() -> None:
+    outlet = FixedOutlet((36, 36, 36))
+    site = make_site([("group", outlet)])
+    site.lower_limits({"group": (10, 200, 36)})
+    for _ in range(600):
+        site.step(1.0)
+    assert site.fullest[site.number("group")] == pytest.approx([3.6, 0.9, 1.0])
+    site.lower_limits({})
+    site.step(1.0)
+    site.oracle.finish(site.now_s)
+    (overload,) = site.oracle.overloads
+    assert (overload.circuit_id, overload.phase, overload.duration_s) == ("group", 0, 600.0)
+    assert overload.peak_ratio == pytest.approx(3.6)
+    assert not site.oracle.trips
+
+
+def test_power_above_the_contract_is_timed_and_fills_the_circuit() -> None:
+    outlet = FixedOutlet((20, 0, 0))
+    site = Site(
+        [CircuitSpec("supply", None, limits(100), max_power_kw=9.2)], {}, [("supply", outlet)]
+    )
+    watch = site.power[0]
+    site.step(1.0)
+    assert site.fullest == [[0.5, 0.5, 0.5]]
+    for current_a, seconds in ((41.9, 5), (42.1, 3), (40.0, 5), (50.0, 2)):
+        outlet.current_a = (current_a, 0, 0)
+        for _ in range(seconds):
+            site.step(1.0)
+    assert watch.longest_s == 3.0

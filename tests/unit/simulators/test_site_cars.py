@@ -65,3 +65,14 @@ def test_cars_of_a_site_have_the_habits_of_their_scenario() -> None:
     assert wanted_kwh == pytest.approx(20.0)
     awake = make_car(visit, CarHabits(), random.Random(1))
     assert awake.asleep_after_pauses is None
+
+
+def test_a_share_of_the_three_phase_cars_uses_two_phases() -> None:
+    habits = CarHabits(two_phase_share=0.3)
+    phases = []
+    for number in range(200):
+        model = CarModel("car", 1, 60.0, 1 if number % 2 else 3, 16)
+        visit = Visit(0.0, 1e9, 0, model, 20.0, driver=number)
+        phases.append(make_car(visit, habits, random.Random(number)).phases)
+    assert phases.count(1) == 100
+    assert 20 <= phases.count(2) <= 40

@@ -2,93 +2,14 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime, timedelta
 from xml.etree import ElementTree as ET
 
 import pytest
 
-from simulators import virtual_time
-from simulators.driver import Driver
-from simulators.fleet import Fleet
 from simulators.meter.bank import Fault
 from simulators.picture import draw_day, unmanaged_day
-from simulators.plan import SitePlan, make_plan
 from simulators.report import Recorded, build_report
-from simulators.scenario import parse_scenario
-from simulators.site_meter import SiteMeter
-from tests.unit.simulators.central import FixedCentral
-
-SITE = """
-title: A little site
-description: Four stations and what happens to them.
-site_name: Here
-start: 2026-01-20T08:00:00
-duration_s: 600
-circuits:
-  - id: supply
-    name: Supply
-    limit_a: {limit}
-    building: [{{kind: constant, amperes: [10, 11, 12]}}]
-  - {{id: level, name: Level, parent: supply, limit_a: 200}}
-stations:
-  - {{prefix: S, count: 4, circuit: level, place: "P {{n}}", personas: {{control-generic: 1}}}}
-cars: {cars}
-habits: {{ramp_down_s: [1, 2], ramp_up_s: [2, 3]}}
-events: {events}
-"""
-OCCUPIED = "{kind: occupied, share: 1, energy_kwh: [40, 50]}"
-T0 = datetime(2026, 1, 20, 7, 0, tzinfo=UTC)
-
-
-def site(limit: int = 200, cars: str = OCCUPIED, events: str = "[]") -> SitePlan:
-    return make_plan(parse_scenario("little", SITE.format(limit=limit, cars=cars, events=events)))
-
-
-class ManagerLog:
-    """Writes down what a scenario does to the manager."""
-
-    def __init__(self) -> None:
-        self.events: list[str] = []
-
-    def kill(self) -> None:
-        self.events.append("killed")
-
-    def revive(self) -> None:
-        self.events.append("revived")
-
-
-class Playing:
-    """A driver with all that belongs to it."""
-
-    def __init__(self, plan: SitePlan, limit_a: float | None) -> None:
-        loop = asyncio.get_running_loop()
-        self.central = FixedCentral(limit_a)
-        self.meter = SiteMeter(plan.meter.model)
-        self.manager = ManagerLog()
-        self.told: list[str] = []
-        self.fleet = Fleet(plan, self.central.link_to, lambda: T0 + timedelta(seconds=loop.time()))
-        self.driver = Driver(
-            plan, self.fleet, meter=self.meter, manager=self.manager, tell=self.told.append
-        )
-        self.fleet.start(2.0)
-
-    def metered_a(self) -> list[float]:
-        words = self.meter.bank.read(3, 0x1006, 6)
-        return [(words[i] * 65536 + words[i + 1]) / 1000 for i in (0, 2, 4)]
-
-
-def play(
-    plan: SitePlan, check: Callable[[Playing], Awaitable[None]], limit_a: float | None = 8.0
-) -> Playing:
-    async def main() -> Playing:
-        playing = Playing(plan, limit_a)
-        await check(playing)
-        await playing.fleet.stop()
-        return playing
-
-    return virtual_time.run(main())
+from tests.unit.simulators.driver_bench import Playing, play, site
 
 
 def test_cars_that_were_there_first_charge_once_their_station_is_connected() -> None:
@@ -236,11 +157,19 @@ def test_the_report_holds_every_promised_key_and_the_truth() -> None:
         "overload_s_p95",
         "longest_overload_s",
         "breakers_tripped",
+        "power_overload_s",
         "capacity_used_ratio",
+        "capacity_used_steady",
         "kwh_asked",
         "kwh_delivered",
         "profile_messages_per_connector_hour",
+        "profile_writes_per_year_worst",
+        "disobeying",
         "disobeying_found_s",
+        "wrongly_flagged",
+        "starved_cars",
+        "longest_wait_s",
+        "pauses_per_session",
         "transactions_expected",
         "transactions_recorded",
         "energy_error_ratio",
@@ -249,6 +178,9 @@ def test_the_report_holds_every_promised_key_and_the_truth() -> None:
     assert report["energy_error_ratio"] == pytest.approx(0, abs=0.005)
     assert 0 < report["capacity_used_ratio"] < 0.5
     assert report["profile_messages_per_connector_hour"] == 12
+    assert report["profile_writes_per_year_worst"] == 365 * 24 * 12
+    assert (report["disobeying"], report["disobeying_found_s"]) == (0, None)
+    assert report["power_overload_s"] is None
     assert report["kwh_asked"] > report["kwh_delivered"] > 0
     bare = build_report(played.driver, simulated_s=300.0, recorded=None, real_s=1.0)
     assert bare["transactions_recorded"] is None

@@ -270,3 +270,32 @@ async def test_the_offline_queue_is_bounded_and_gives_up_meter_values_first(
 def test_an_outlet_that_cannot_be(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError):
         ConnectorConfig(connector_id=1, **wrong)
+
+
+@virtual
+async def test_it_goes_above_every_limit() -> None:
+    async with Bench(config=faulty(overshoot_share=0.25)) as bench:
+        bench.station.plug(1, Car(max_a=32))
+        await bench.run(3)
+        await bench.central.call("SetChargingProfile", set_limit(8))
+        await bench.run(30)
+        assert bench.amps == (10.0, 10.0, 10.0)
+        assert bench.station.accepted_a(1) == 8.0
+        await bench.central.call("SetChargingProfile", set_limit(30))
+        await bench.run(30)
+        assert bench.amps == (32.0, 32.0, 32.0)
+
+
+@virtual
+async def test_it_says_yes_at_once_and_follows_half_a_minute_later() -> None:
+    async with Bench(config=faulty(follows_late_s=30.0)) as bench:
+        bench.station.plug(1, Car(max_a=16))
+        await bench.run(30)
+        assert await bench.central.call("SetChargingProfile", set_limit(6)) == {
+            "status": "Accepted"
+        }
+        await bench.run(29)
+        assert bench.amps == (16.0, 16.0, 16.0)
+        assert bench.station.accepted_a(1) == 6.0
+        await bench.run(6)
+        assert bench.amps == (6.0, 6.0, 6.0)

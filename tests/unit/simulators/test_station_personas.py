@@ -188,8 +188,21 @@ async def test_times_are_written_as_the_make_does(name: str, timestamp: str) -> 
         assert bench.central.named("StartTransaction")[0]["timestamp"] == timestamp
 
 
-def test_there_are_four_personas_each_with_its_description() -> None:
-    assert persona_names() == ["control-generic", "premium-2019", "premium-2024", "strict-generic"]
-    assert all(load_persona(name).description for name in persona_names())
+def test_every_persona_has_its_description_and_can_be_told_from_the_others() -> None:
+    names = persona_names()
+    assert set(names) >= {"control-generic", "premium-2019", "premium-2024", "strict-generic"}
+    personas = [load_persona(name) for name in names]
+    assert len({persona.description for persona in personas}) == len(names)
+    assert len({(persona.model, persona.firmware) for persona in personas}) == len(names)
+
+
+def test_a_persona_based_on_another_differs_where_its_file_says() -> None:
+    base, made = load_persona("control-generic"), load_persona("switching-generic")
+    assert made.rate_units == ("W",)
+    assert made.switches_phases
+    assert made.measurands == base.measurands
+
+
+def test_an_unknown_persona_is_refused() -> None:
     with pytest.raises(ValueError, match="no persona"):
         load_persona("whim")

@@ -265,3 +265,39 @@ def test_a_malformed_profile_is_an_error(change: dict[str, Any]) -> None:
 )
 def test_times_with_and_without_zone(text: str) -> None:
     assert epoch_s(text) == T0
+
+
+def test_some_makes_never_let_a_limit_lapse() -> None:
+    profiles = store(set_limit(16, duration=600), default(6), honours_leases=False)
+    assert profiles.connector_limit_a(1, T0 + 100_000, RUNNING) == (16.0, math.inf)
+
+
+@pytest.mark.parametrize(
+    ("refused", "taken", "persona"),
+    [
+        (set_limit(16, stack_level=0), set_limit(16, stack_level=1), {"min_stack_level": 1}),
+        (set_limit(16), set_limit(16, kind="Relative"), {"kinds": ("Relative",)}),
+        (set_limit(16), default(16), {"purposes": ("TxDefaultProfile",)}),
+        (
+            set_limit(
+                16, chargingSchedulePeriod=[{"startPeriod": 0, "limit": 16, "numberPhases": 3}]
+            ),
+            set_limit(16),
+            {"refuses_number_phases": True},
+        ),
+        (
+            set_limit(16),
+            set_limit(16, transaction_id=None),
+            {
+                "tx_profile_refuses_transaction_id": True,
+                "tx_profile_needs_transaction_id": False,
+            },
+        ),
+    ],
+)
+def test_some_makes_refuse_most_forms_of_a_limit(
+    refused: dict[str, Any], taken: dict[str, Any], persona: dict[str, Any]
+) -> None:
+    profiles = store(**persona)
+    assert not install(profiles, refused)
+    assert install(profiles, taken)

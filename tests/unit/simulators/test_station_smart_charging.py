@@ -205,3 +205,60 @@ async def test_some_makes_say_unlimited_in_the_unit_that_they_do_not_use() -> No
         assert answer["chargingSchedule"]["chargingSchedulePeriod"] == [
             {"startPeriod": 0, "limit": -1.0}
         ]
+
+
+@virtual
+async def test_some_makes_give_all_they_have_for_a_moment_at_each_new_limit() -> None:
+    async with Bench(persona(spike_s=3.0), FREE) as bench:
+        bench.station.plug(1, Car(max_a=32, ramp_up_s=1.0))
+        await bench.run(3)
+        await bench.central.call("SetChargingProfile", set_limit(10))
+        await bench.run(10)
+        assert bench.amps == (10.0, 10.0, 10.0)
+        await bench.central.call("SetChargingProfile", set_limit(8))
+        await bench.run(2)
+        assert bench.amps == (32.0, 32.0, 32.0)
+        await bench.run(6)
+        assert bench.amps == (8.0, 8.0, 8.0)
+
+
+@virtual
+async def test_some_makes_change_to_one_phase_under_a_low_limit_in_watts() -> None:
+    made = persona(rate_units=("W",), switches_phases=True)
+    config = StationConfig(
+        station_id="A-001",
+        free_mode=True,
+        connectors=(ConnectorConfig(connector_id=1, rotation="STR"),),
+    )
+    async with Bench(made, config) as bench:
+        bench.station.plug(1, Car(max_a=32))
+        await bench.run(3)
+        await bench.central.call("SetChargingProfile", set_limit(3 * 230 * 8, unit="W"))
+        await bench.run(30)
+        assert bench.amps == (8.0, 8.0, 8.0)
+        await bench.central.call("SetChargingProfile", set_limit(3 * 230 * 4, unit="W"))
+        await bench.run(30)
+        assert bench.amps == (0.0, 12.0, 0.0)
+        assert bench.station.accepted_a(1) == 12.0
+        before_wh = bench.station.records[0].energy_wh
+        await bench.run(60)
+        assert bench.station.records[0].energy_wh - before_wh == pytest.approx(46, abs=0.1)
+        await bench.central.call("SetChargingProfile", set_limit(230 * 5, unit="W"))
+        await bench.run(30)
+        assert bench.amps == (0.0, 0.0, 0.0)
+        await bench.central.call("SetChargingProfile", set_limit(3 * 230 * 7, unit="W"))
+        await bench.run(40)
+        assert bench.amps == (7.0, 7.0, 7.0)
+
+
+@virtual
+async def test_the_accepted_limit_is_the_lower_of_outlet_and_post() -> None:
+    async with Bench(config=FREE) as bench:
+        assert bench.station.accepted_a(1) == 32.0
+        bench.station.plug(1, Car())
+        await bench.run(3)
+        await bench.central.call("SetChargingProfile", set_limit(10))
+        post = set_limit(7, connector_id=0, purpose="ChargePointMaxProfile")
+        assert bench.station.accepted_a(1) == 10.0
+        await bench.central.call("SetChargingProfile", post)
+        assert bench.station.accepted_a(1) == 7.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -37,6 +37,14 @@ def plain(text: str) -> str:
         (FRENCH, FRENCH.date_time(NOON, PARIS), "22 nov. 2026 12:02"),
         (ENGLISH, ENGLISH.day(NOON, PARIS), "22 Nov 2026"),
         (FRENCH, FRENCH.duration(59), "0 min"),
+        (FRENCH, FRENCH.seconds(0.2804), "280 ms"),
+        (FRENCH, FRENCH.seconds(3.24), "3,2 s"),
+        (ENGLISH, ENGLISH.seconds(48.4), "48 s"),
+        (FRENCH, FRENCH.seconds(120), "2 min"),
+        (FRENCH, FRENCH.percent(0.624), "62 %"),
+        (ENGLISH, ENGLISH.percent(0.624), "62%"),
+        (FRENCH, FRENCH.moment_s(NOON, NOON, PARIS), "12:02:03"),
+        (FRENCH, FRENCH.moment_s(NOON, NOON + timedelta(days=2), PARIS), "22 nov. 12:02"),
         (FRENCH, FRENCH.duration(7_500), "2 h 05"),
     ],
 )

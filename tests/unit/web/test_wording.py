@@ -8,10 +8,13 @@ from typing import Any
 import pytest
 
 from app.domain.circuit import Circuit, CircuitTree
-from app.domain.limits import Reason, ReasonCode
+from app.domain.evidence import EventKind
+from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
 from app.domain.units import PhaseCurrents
+from app.services.circuit_figures import Basis
+from app.services.history import Cause
 from app.services.live import DisplayState, Severity
 from app.web import wording
 from app.web.i18n import languages
@@ -27,6 +30,8 @@ FRENCH = languages()["fr"]
         (wording.REASONS, ReasonCode),
         (wording.PLACEMENTS, MeterPlacement),
         (wording.SEVERITIES, Severity),
+        (wording.BASES, Basis),
+        (wording.EVENTS, EventKind),
     ],
 )
 def test_no_value_is_without_words(table: Mapping[Any, Any], values: Iterable[Any]) -> None:
@@ -55,6 +60,36 @@ def test_every_reason_can_be_told_without_circuit_and_phase(code: ReasonCode) ->
         assert "%" not in wording.reason_sentence(Reason(code), None, language, {})
 
 
+SOURCES = [source for source in LimitSource if source is not LimitSource.INSTALLATION]
+
+
+def test_every_source_but_the_installation_has_words() -> None:
+    assert list(wording.SOURCES) == SOURCES
+
+
+@pytest.mark.parametrize("source", SOURCES)
+@pytest.mark.parametrize("code", ReasonCode)
+def test_a_reason_says_who_set_the_limit(code: ReasonCode, source: LimitSource) -> None:
+    reason, own = Reason(code, "p1", 1, source), Reason(code, "p1", 1)
+    sourced = code.value in ("connector", "circuit", "power", "waiting")
+    for language in languages().values():
+        short = wording.reason_short(reason, language, {})
+        assert "%" not in short
+        assert (short != wording.reason_short(own, language, {})) is sourced
+        for limit_ma in (0, 6_000):
+            sentence = wording.reason_sentence(reason, limit_ma, language, {})
+            assert "%" not in sentence
+            assert (sentence != wording.reason_sentence(own, limit_ma, language, {})) is sourced
+
+
+def test_a_pause_says_who_asked_for_it() -> None:
+    tariff = Reason(ReasonCode.CONNECTOR, source=LimitSource.TARIFF)
+    sun = Reason(ReasonCode.WAITING, "p1", None, LimitSource.SOLAR)
+    for reason in (tariff, sun):
+        assert wording.reason_sentence(reason, 0, FRENCH, {}).startswith("En pause")
+    assert wording.reason_sentence(tariff, 6_000, FRENCH, {}).startswith("6\u202fA")
+
+
 def test_no_reason_says_nothing() -> None:
     assert wording.reason_short(None, FRENCH, {}) == ""
     assert wording.reason_sentence(None, 0, FRENCH, {}) == ""
@@ -72,3 +107,23 @@ def test_a_phase_is_normal_tight_full_or_over(total: int, tone: str) -> None:
 def test_circuits_are_named() -> None:
     tree = CircuitTree([Circuit("supply", "Arrivée", None, PhaseCurrents.uniform(63_000))])
     assert wording.circuit_names(tree) == {"supply": "Arrivée"}
+
+
+def test_every_cause_has_its_phrase_and_sources_have_their_own() -> None:
+    names = {"aa": "Allée A"}
+    assert set(wording.CAUSES) == set(ReasonCode)
+    assert set(wording.CAUSE_SOURCES) == set(LimitSource) - {LimitSource.INSTALLATION}
+    share = Cause(ReasonCode.CIRCUIT, "aa")
+    assert wording.cause_phrase(share, FRENCH, names) == "limité par le départ Allée A"
+    hour = Cause(ReasonCode.CIRCUIT, "aa", LimitSource.SCHEDULE)
+    assert wording.cause_phrase(hour, FRENCH, names) == "la limite de l’heure sur le départ Allée A"
+    asleep = Cause(ReasonCode.DEMAND, None, LimitSource.SCHEDULE)
+    assert wording.cause_phrase(asleep, FRENCH, names) == "la voiture n’en prenait pas plus"
+    assert {wording.tone_of(Reason(code)) for code in ReasonCode} == {
+        "car",
+        "most",
+        "share",
+        "pause",
+        "settle",
+        "trouble",
+    }
