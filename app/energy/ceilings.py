@@ -6,8 +6,9 @@ Rules (E is the ceiling, F the fallback installed by TxDefaultProfile):
 - Every limit sent since and not answered may be in force too: E is the greatest of all.
 - After an accepted decrease the old value counts until the draw is measured below the new one,
   or the car had its time to follow.
-- A value whose lease has lapsed has become F, if F is installed; if not, it stays. So does one
-  whose lease nobody has proven: it may have become F, and may as well still hold.
+- A value whose lease may have lapsed may have become F, if F is installed: the greater counts for
+  E, the lesser for what a message would surely lower. Once it has certainly lapsed, and the car
+  has had its time to follow, it is F. One whose lease nobody has proven never certainly lapses.
 - A draw measured above the limit in force raises E to that draw and a bit more.
 - Idle: F once installed; else the rating; 0 for a station never seen, where a supply meter
   would show its draw as background.
@@ -19,11 +20,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
+from typing import NamedTuple
 
 from app.domain.station import ConnectorKey
 from app.energy.settings import EnergySettings
 from app.energy.site_model import ConnectorNode
 from app.energy.site_state import ConnectorSample, ConnectorState
+
+
+class _Held(NamedTuple):
+    """A limit, when it is asked to end, and when it certainly has (monotonic)."""
+
+    limit_ma: int
+    lease_until_s: float
+    holds_until_s: float
 
 
 class _Sent:
@@ -78,20 +88,40 @@ class _Entry:
 
     # ------------------------------------------------------------- values in force
 
-    def lapsed(self, value_ma: int, holds_until_s: float, now_s: float, grace_s: float) -> int:
-        """``value_ma``, or the fallback once its lease has lapsed."""
-        if now_s >= holds_until_s + grace_s and self.fallback_ma is not None:
-            return self.fallback_ma
-        return value_ma
+    def most(self, limit: _Held | _Sent, now_s: float, settings: EnergySettings) -> int:
+        """The greatest value that ``limit`` may mean now: itself, the fallback, or either.
 
-    def base(self, now_s: float, grace_s: float) -> int:
-        """The greatest value that can be in force at the station."""
+        Once its lease has certainly lapsed, and the car has had its time to follow, the fallback.
+        """
+        if self.fallback_ma is None:
+            return limit.limit_ma
+        certain_s = limit.holds_until_s + settings.lease_grace_s
+        if now_s >= certain_s + settings.follow_s:
+            return self.fallback_ma
+        if _may_have_lapsed(limit.lease_until_s, now_s, settings.lease_grace_s):
+            return max(limit.limit_ma, self.fallback_ma)
+        return limit.limit_ma
+
+    def least(self, limit: _Held | _Sent, now_s: float, grace_s: float) -> int:
+        """The least value that ``limit`` may mean now."""
+        if self.fallback_ma is None:
+            return limit.limit_ma
+        if _may_have_lapsed(limit.lease_until_s, now_s, grace_s):
+            return min(limit.limit_ma, self.fallback_ma)
+        return limit.limit_ma
+
+    def confirmed(self) -> _Held | None:
+        """The limit that was accepted last."""
         if self.confirmed_ma is None:
-            value = self.without_limit()
-        else:
-            value = self.lapsed(self.confirmed_ma, self.holds_until_s, now_s, grace_s)
+            return None
+        return _Held(self.confirmed_ma, self.lease_until_s, self.holds_until_s)
+
+    def base(self, now_s: float, settings: EnergySettings) -> int:
+        """The greatest value that can be in force at the station."""
+        confirmed = self.confirmed()
+        value = self.without_limit() if confirmed is None else self.most(confirmed, now_s, settings)
         for sent in self.sent:
-            value = max(value, self.lapsed(sent.limit_ma, sent.holds_until_s, now_s, grace_s))
+            value = max(value, self.most(sent, now_s, settings))
         return value
 
     def without_limit(self) -> int:
@@ -162,7 +192,7 @@ class Ceilings:
         entry = self._entries.get(key)
         if entry is None:
             return self._number
-        previous = self._asked(entry)
+        previous = self._asked(entry, now_s)
         if previous is None or limit_ma > previous:
             entry.raised_s = now_s
         if limit_ma != previous:
@@ -180,7 +210,7 @@ class Ceilings:
         if found is None:
             return
         settings = self._settings
-        was = entry.base(now_s, settings.lease_grace_s)
+        was = entry.base(now_s, settings)
         entry.sent = [sent for sent in entry.sent if sent.number > number]
         entry.confirmed_ma = found.limit_ma
         entry.confirmed_number = number
@@ -237,7 +267,7 @@ class Ceilings:
         entry = self._entries.get(key)
         if entry is None:
             return
-        was = entry.base(now_s, self._settings.lease_grace_s)
+        was = entry.base(now_s, self._settings)
         entry.fallback_ma = fallback_ma
         entry.fallback_pending_ma = None
         if entry.transaction_id is not None:
@@ -331,7 +361,7 @@ class Ceilings:
         rating = entry.node.rating_ma
         if not entry.controllable and entry.car_present:
             return rating
-        value = entry.base(now_s, settings.lease_grace_s)
+        value = entry.base(now_s, settings)
         for settling_ma, until_s in entry.settling:
             if until_s > now_s:
                 value = max(value, settling_ma)
@@ -343,30 +373,36 @@ class Ceilings:
 
     def limit_in_force(self, key: ConnectorKey, now_s: float) -> int | None:
         """The last confirmed limit (or the fallback, before or after it); ``None`` if unknown."""
-        entry = self._entries[key]
-        if entry.confirmed_ma is None:
-            return entry.fallback_ma
-        grace_s = self._settings.lease_grace_s
-        return entry.lapsed(entry.confirmed_ma, entry.holds_until_s, now_s, grace_s)
+        return self._in_force(self._entries[key], now_s)
 
-    def asked(self, key: ConnectorKey) -> int | None:
-        """The limit last asked for and not known to have failed; ``None`` if unknown."""
-        return self._asked(self._entries[key])
+    def asked(self, key: ConnectorKey, now_s: float) -> int | None:
+        """The limit last asked for and not known to have failed or lapsed; ``None`` if unknown."""
+        return self._asked(self._entries[key], now_s)
 
-    def floor(self, key: ConnectorKey) -> int:
+    def floor(self, key: ConnectorKey, now_s: float) -> int:
         """The least value that may be in force: a message not above it is a sure decrease."""
         entry = self._entries[key]
-        base = entry.confirmed_ma if entry.confirmed_ma is not None else entry.without_limit()
-        return min([base, *(sent.limit_ma for sent in entry.sent)])
+        confirmed, grace_s = entry.confirmed(), self._settings.lease_grace_s
+        if confirmed is None:
+            base = entry.without_limit()
+        else:
+            base = entry.least(confirmed, now_s, grace_s)
+        return min([base, *(entry.least(sent, now_s, grace_s) for sent in entry.sent)])
 
     def low_water(self, key: ConnectorKey, now_s: float) -> int | None:
         """The least limit the car may be following since its last sample; ``None``: no limit."""
         entry = self._entries[key]
         values = [value for value, _ in entry.trail]
-        may_have_lapsed = now_s >= entry.lease_until_s - self._settings.lease_grace_s
-        if entry.fallback_ma is not None and (entry.confirmed_ma is None or may_have_lapsed):
+        lapsed = _may_have_lapsed(entry.lease_until_s, now_s, self._settings.lease_grace_s)
+        if entry.fallback_ma is not None and (entry.confirmed_ma is None or lapsed):
             values.append(entry.fallback_ma)
         return min(values, default=None)
+
+    def lapsing(self, key: ConnectorKey, now_s: float) -> bool:
+        """Whether the lease of the limit in force lapses about now: nobody knows which one holds."""
+        settings, until_s = self._settings, self._entries[key].lease_until_s
+        began_s, over_s = until_s - settings.lease_grace_s, until_s + settings.lease_grace_s
+        return began_s <= now_s < over_s + settings.follow_s
 
     def in_flight(self, key: ConnectorKey) -> bool:
         """Whether an answer is awaited."""
@@ -447,15 +483,23 @@ class Ceilings:
 
     # ------------------------------------------------------------- inside
 
-    @staticmethod
-    def _asked(entry: _Entry) -> int | None:
+    def _in_force(self, entry: _Entry, now_s: float) -> int | None:
+        """The confirmed limit, or the fallback where there is none any more."""
+        lapsed = now_s >= entry.holds_until_s + self._settings.lease_grace_s
+        if entry.confirmed_ma is None or (lapsed and entry.fallback_ma is not None):
+            return entry.fallback_ma
+        return entry.confirmed_ma
+
+    def _asked(self, entry: _Entry, now_s: float) -> int | None:
         for sent in reversed(entry.sent):
-            if not sent.lost or (sent.sent_s == -inf and entry.confirmed_ma is None):
+            restored = sent.sent_s == -inf and entry.confirmed_ma is None
+            holds = now_s < sent.holds_until_s + self._settings.lease_grace_s
+            if not sent.lost or (restored and holds):
                 return sent.limit_ma
-        return entry.confirmed_ma if entry.confirmed_ma is not None else entry.fallback_ma
+        return self._in_force(entry, now_s)
 
     def _settle(self, entry: _Entry, was_ma: int, now_s: float) -> None:
-        if was_ma > entry.base(now_s, self._settings.lease_grace_s):
+        if was_ma > entry.base(now_s, self._settings):
             entry.settling.append((was_ma, now_s + self._settings.follow_s))
 
     @staticmethod
@@ -475,7 +519,7 @@ class Ceilings:
         if entry.confirmed_ma is None and entry.fallback_ma is None:
             return
         self._recognise(entry, sample)
-        limit = entry.base(sample.at_s, settings.lease_grace_s)
+        limit = entry.base(sample.at_s, settings)
         complies = sample.high.peak() <= limit + settings.comply_tolerance_ma
         # A car that was told to rise a moment ago may be low only because it is still rising.
         if (
@@ -512,3 +556,8 @@ class Ceilings:
             # It was in force all along: nothing lower has to settle.
             entry.trail = [(restored.limit_ma, inf)]
             entry.trail += [(sent.limit_ma, inf) for sent in entry.sent]
+
+
+def _may_have_lapsed(lease_until_s: float, now_s: float, grace_s: float) -> bool:
+    """Whether a station may have let a lease lapse; its clock may be ahead."""
+    return now_s >= lease_until_s - grace_s

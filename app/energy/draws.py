@@ -91,7 +91,8 @@ class DrawEstimator:
             if memory.withdrawn or not (away or self._charges_still(state, age_s)):
                 return self._unknown(memory, ceiling, held, now_s)
             low = self._least(node, memory, ceilings, ceiling_ma, now_s)
-            likely = held if self._is_awaited(node.key, latest, ceilings, now_s) else low
+            awaited = self._is_awaited(node.key, latest, ceilings, now_s)
+            likely = held if awaited or ceilings.lapsing(node.key, now_s) else low
             return Draw(ceiling, held, low, likely, held, presumed=True)
         memory.withdrawn = False
         memory.known_s = now_s

@@ -166,7 +166,7 @@ class Planner:
         index = self.model.index.get(change.key)
         if index is None:
             return False
-        floor_ma = self.ceilings.floor(change.key)
+        floor_ma = self.ceilings.floor(change.key, now_s)
         if self._guard is None:
             return change.limit_ma <= floor_ma
         ceilings = [self.ceilings.ceiling(node.key, now_s) for node in self.model.connectors]
@@ -196,7 +196,7 @@ class Planner:
                 continue
             self.ceilings.observe(one, now_s)
             node_of = self.model.connectors[index]
-            asked = self.ceilings.asked(one.key)
+            asked = self.ceilings.asked(one.key, now_s)
             limit = self.ceilings.ceiling(one.key, now_s) if asked is None else asked
             slots = self.model.slots(index, node_of.triple(range(len(node_of.conductors)), 1))
             followed = now_s - self.ceilings.changed_s(one.key) >= self.settings.follow_s
@@ -251,7 +251,7 @@ class Planner:
         transaction_id = ledger.transaction_id(key)
         sample = ledger.sample(key)
         active = self._phases.active(node, transaction_id, sample)
-        asked = ledger.asked(key)
+        asked = ledger.asked(key, now_s)
         demand = Demand(node.rating_ma)
         controlled = _is_controlled(node, state)
         defiant = ledger.exceeds(key)
@@ -391,7 +391,7 @@ class Planner:
             target_ma=view.target_ma,
             asked_ma=view.asked_ma,
             ceiling_ma=view.ceiling_ma,
-            least_ma=ledger.floor(key),
+            least_ma=ledger.floor(key, now_s),
             floor_ma=node.min_ma,
             step_ma=node.step_ma,
             fallback_ma=ledger.fallback_ma(key),
@@ -420,7 +420,7 @@ class Planner:
         wanted, floors = [], {}
         for key, limit_ma in decided.items():
             view = views[self.model.index[key]]
-            floor_ma = self.ceilings.floor(key)
+            floor_ma = self.ceilings.floor(key, now_s)
             floors[view.node.index] = floor_ma
             reason = self._reason(view, limit_ma, frozen)
             lease_until_s = now_s + self.settings.lease_s

@@ -168,7 +168,7 @@ class Learner:
         noted = self._lapses.get(live.key)
         if fallback_ma is None or (noted is not None and noted.until_s == until_s):
             return
-        limit_ma = ledger.asked(live.key)
+        limit_ma = ledger.asked(live.key, now_s)
         if limit_ma is None or now_s >= until_s:
             return
         left_s = until_s + self._planner.settings.lease_grace_s - now_s

@@ -105,7 +105,7 @@ class LimitSender:
         """
         ceilings, now_s = self._planner.ceilings, self._clock.monotonic_s()
         for live in station.connectors.values():
-            asked = ceilings.asked(live.key)
+            asked = ceilings.asked(live.key, now_s)
             if (
                 live.transaction is None
                 or asked is None

@@ -114,6 +114,8 @@ async def test_a_limit_arrives_whatever_the_station_refuses(tmp_path: Path) -> N
         known = await asyncio.gather(*(charging(manager, station) for station in stations.values()))
         for name, capability in zip(stations, known, strict=True):
             assert capability.live is not None
-            assert manager.planner.ceilings.asked(ConnectorKey(name, 1))
+            assert manager.planner.ceilings.asked(
+                ConnectorKey(name, 1), SystemClock().monotonic_s()
+            )
             expected = LeaseTrust.UNKNOWN if name == "no-lease" else LeaseTrust.HONOURED
             assert capability.lease is expected, name

@@ -63,7 +63,8 @@ def test_stations_that_fall_back_to_a_current_overload_nothing(seed: int) -> Non
 @settings(max_examples=examples(30))
 @given(seed=SEEDS)
 def test_leases_that_lapse_overload_nothing(seed: int) -> None:
-    Adversary(seed, Fate(losses=True, lapses=True), what_flows_is_safe).run(300)
+    fate = Fate(losses=True, lapses=True, fallbacks=True)
+    Adversary(seed, fate, what_flows_is_safe).run(300)
 
 
 @settings(max_examples=examples(50))

@@ -88,10 +88,6 @@ class Rival:
         goal = min(self.limit_ma(now_s - self.delay_s), self.wants_ma)
         return goal if goal >= 6_000 else 0
 
-    def lapsed(self, at_s: float) -> bool:
-        """Whether a lease has run out without another limit."""
-        return bool(self.applied) and self.applied[-1].until_s <= at_s
-
     def begin(self, transaction_id: int | None) -> None:
         """Another transaction, or none: the limits of the last one died with it."""
         self.transaction_id = transaction_id
@@ -253,9 +249,6 @@ class Adversary:
                 self.stepped_up_s = self.now_s
             if self.fate.losses and random.random() < 0.005:
                 rival.online = not rival.online
-                if rival.lapsed(self.now_s):
-                    # Back after a long time away: the car has left.
-                    rival.begin(None)
                 rival.notice_s = self.now_s + random.choice([0.0, 1.0, 20.0])
             if self.now_s >= rival.notice_s:
                 rival.noticed = rival.online
@@ -324,11 +317,8 @@ class Adversary:
             self._answers.append((answered_s, key, number, "refused" if refused else "accepted"))
 
     def _lapses_s(self, lease_until_s: float) -> float:
-        """When the station lets a lease lapse: never early, and a little late by its clock.
-
-        The grace also covers the time its car takes to follow.
-        """
+        """When the station lets a lease lapse: never early, and a little late by its clock."""
         if not self.fate.lapses:
             return inf
-        late_s = self.planner.settings.lease_grace_s - FOLLOW_S
+        late_s = self.planner.settings.lease_grace_s
         return lease_until_s + self.random.choice([0.0, self.random.uniform(0.0, late_s)])

@@ -155,7 +155,7 @@ class Loop:
         for car in self.cars.values():
             charging = car.draw_ma > 0
             status = ConnectorStatus.CHARGING if charging else ConnectorStatus.SUSPENDED_EVSE
-            if not charging and self.planner.ceilings.asked(car.key):
+            if not charging and self.planner.ceilings.asked(car.key, self.now_s):
                 status = ConnectorStatus.CHARGING if car.wants_ma else ConnectorStatus.SUSPENDED_EV
             connectors.append(
                 ConnectorState(

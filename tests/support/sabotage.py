@@ -60,7 +60,7 @@ class TrustOrders(Ceilings):
 
     def ceiling(self, key: ConnectorKey, now_s: float) -> int:
         """The limit last asked for."""
-        asked = self.asked(key)
+        asked = self.asked(key, now_s)
         return super().ceiling(key, now_s) if asked is None else asked
 
 

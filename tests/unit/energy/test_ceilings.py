@@ -130,7 +130,11 @@ def test_an_increase_counts_from_the_moment_it_is_sent() -> None:
     made = ledger()
     see(made, 1.0)
     number = made.sent(A, 16_000, 2.0, 600.0)
-    assert (made.ceiling(A, 2.0), made.limit_in_force(A, 2.0), made.asked(A)) == (16_000, 0, 16_000)
+    assert (made.ceiling(A, 2.0), made.limit_in_force(A, 2.0), made.asked(A, 2.0)) == (
+        16_000,
+        0,
+        16_000,
+    )
     assert made.in_flight(A)
     made.accepted(A, number, 3.0)
     assert (made.ceiling(A, 3.0), made.limit_in_force(A, 3.0)) == (16_000, 16_000)
@@ -200,7 +204,7 @@ def test_a_refused_limit_never_counted() -> None:
     see(made, 1.0)
     number = made.sent(A, 16_000, 2.0, 600.0)
     made.refused(A, number, 3.0)
-    assert (made.ceiling(A, 3.0), made.asked(A)) == (0, 0)
+    assert (made.ceiling(A, 3.0), made.asked(A, 3.0)) == (0, 0)
     made.refused(A, number, 4.0)
     assert made.retry_at_s(A) == 13.0
     assert made.retry_soon_s(A) == 8.0
@@ -221,11 +225,15 @@ def test_a_lost_limit_may_be_in_force_or_not() -> None:
     higher = made.sent(A, 16_000, 20.0, 600.0)
     made.unanswered(A, higher, 30.0)
     assert made.uncertain(A)
-    assert (made.ceiling(A, 60.0), made.asked(A), made.floor(A)) == (16_000, 10_000, 10_000)
+    assert (made.ceiling(A, 60.0), made.asked(A, 60.0), made.floor(A, 60.0)) == (
+        16_000,
+        10_000,
+        10_000,
+    )
     lower = made.sent(A, 6_000, 40.0, 900.0)
     made.unanswered(A, lower, 50.0)
     made.unanswered(A, lower, 51.0)
-    assert (made.ceiling(A, 60.0), made.floor(A)) == (16_000, 6_000)
+    assert (made.ceiling(A, 60.0), made.floor(A, 60.0)) == (16_000, 6_000)
     # A later answer tells what became of all before it.
     give(made, 8_000, 60.0)
     assert not made.uncertain(A)
@@ -238,7 +246,7 @@ def test_a_silent_station_does_not_grow_the_ledger() -> None:
     for second in range(2, 100):
         made.unanswered(A, made.sent(A, 16_000, float(second), 600.0 + second), float(second))
     assert made.ceiling(A, 100.0) == 16_000
-    assert made.ceiling(A, 600.0 + 99 + 30) == 0
+    assert made.ceiling(A, 600.0 + 99 + 38) == 0
 
 
 def test_no_answer_for_long_is_no_answer() -> None:
@@ -295,9 +303,9 @@ def test_a_lapsed_lease_leaves_the_fallback() -> None:
     made = ledger(fallback=6)
     see(made, 1.0)
     give(made, 16_000, 2.0, lease_until_s=100.0)
-    assert made.ceiling(A, 129.9) == 16_000
-    assert made.ceiling(A, 130.0) == 6_000
-    assert made.limit_in_force(A, 130.0) == 6_000
+    assert made.ceiling(A, 137.9) == 16_000
+    assert made.ceiling(A, 138.0) == 6_000
+    assert made.limit_in_force(A, 138.0) == 6_000
     # The station's clock may be early: the car may be back at the fallback already.
     assert made.low_water(A, 69.0) == 16_000
     assert made.low_water(A, 70.0) == 6_000
@@ -329,7 +337,7 @@ def test_an_offline_station_keeps_its_limit_until_the_lease_lapses() -> None:
     give(made, 16_000, 2.0, lease_until_s=100.0)
     see(made, 3.0, online=False)
     assert made.ceiling(A, 100.0) == 16_000
-    assert made.ceiling(A, 130.0) == 6_000
+    assert made.ceiling(A, 138.0) == 6_000
 
 
 def test_an_offline_station_may_restart_on_its_fallback() -> None:
@@ -345,7 +353,7 @@ def test_a_restored_limit_counts_on_top_of_the_fallback() -> None:
     made = ledger(fallback=None)
     made.restore(A, 1, 10_000, 100.0)
     assert made.fallback_ma(A) == 0
-    assert (made.ceiling(A, 1.0), made.asked(A), made.uncertain(A)) == (10_000, 10_000, True)
+    assert (made.ceiling(A, 1.0), made.asked(A, 1.0), made.uncertain(A)) == (10_000, 10_000, True)
     assert made.low_water(A, 1.0) == 0
     see(made, 2.0, draw_ma=900)
     assert made.lease_until_s(A) is None
@@ -512,3 +520,35 @@ def test_after_a_jump_of_clocks_no_lease_is_counted_on() -> None:
     see(made, 2_000.0)
     give(made, 10_000, 2_000.0, 2_600.0)
     assert made.ceiling(A, 2_700.0) == 0
+
+
+def test_a_value_under_a_lease_that_may_have_lapsed_is_not_the_least_in_force() -> None:
+    """Nor is it what the station holds: sending it again may raise."""
+    made = ledger(fallback=6)
+    see(made, 1.0)
+    give(made, 16_000, 2.0, lease_until_s=100.0)
+    assert (made.floor(A, 69.0), made.floor(A, 70.0)) == (16_000, 6_000)
+    assert (made.asked(A, 129.0), made.asked(A, 130.0)) == (16_000, 6_000)
+    made.sent(A, 20_000, 131.0, 731.0)
+    assert (made.floor(A, 132.0), made.asked(A, 132.0)) == (6_000, 20_000)
+
+
+def test_a_fallback_above_the_limit_counts_as_soon_as_the_lease_may_lapse() -> None:
+    made = ledger(fallback=6)
+    see(made, 1.0)
+    give(made, 0, 2.0, lease_until_s=100.0)
+    assert made.ceiling(A, 69.9) == 0
+    assert made.ceiling(A, 70.0) == 6_000
+
+
+def test_without_a_fallback_the_least_is_what_was_accepted() -> None:
+    made = ledger(fallback=None)
+    see(made, 1.0)
+    give(made, 16_000, 2.0, lease_until_s=100.0)
+    assert made.floor(A, 1e6) == made.asked(A, 1e6) == 16_000
+
+
+def test_a_restored_limit_whose_lease_has_lapsed_is_not_asked_for_any_more() -> None:
+    made = ledger(fallback=None)
+    made.restore(A, 1, 10_000, 100.0)
+    assert (made.asked(A, 129.0), made.asked(A, 130.0)) == (10_000, 0)

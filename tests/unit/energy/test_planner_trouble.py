@@ -55,7 +55,7 @@ def test_a_defiant_station_is_reserved_and_switched_off_when_current_is_short() 
 
     cheat(0, 40)
     assert desk.why("A") == "not-controllable"
-    assert desk.planner.ceilings.asked(key("A")) == 0
+    assert desk.planner.ceilings.asked(key("A"), desk.now_s) == 0
     assert desk.amps("B") <= 10
     assert desk.planner.ceilings.disobeys(key("A"), desk.now_s)
 
@@ -231,3 +231,19 @@ def test_a_contradiction_elsewhere_withdraws_nothing() -> None:
         desk.meter(amps(0 if second < 10 else desk.amps("B")), "g")
         desk.cycle()
     assert desk.balance("f").background == amps(0)
+
+
+def test_a_station_that_comes_back_after_its_lease_is_not_raised_unchecked() -> None:
+    """Two cars at 16 A under 32 A: one is away for longer than its lease, the other rises to 32 A."""
+    desk = Desk.of([circuit(limit=32)], [station("A"), station("B")])
+    desk.plug("A", "B")
+    desk.run(120)
+    assert [desk.amps("A"), desk.amps("B")] == [16, 16]
+    desk.change("B", online=False)
+    desk.run(760)
+    assert desk.amps("A") == 32
+    desk.change("B", online=True)
+    for _ in range(30):
+        desk.run(1)
+        ceilings = [desk.planner.ceilings.ceiling(key(name), desk.now_s) for name in "AB"]
+        assert sum(ceilings) <= 32_000
