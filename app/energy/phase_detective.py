@@ -138,7 +138,9 @@ class PhaseDetective:
         movers = [mover for mover in step.movers if not mover.balanced]
         if len(movers) > 1 or not step.movers:
             return None
-        mover = movers[0] if movers else max(step.movers, key=lambda one: max(map(abs, one.change_a)))
+        mover = (
+            movers[0] if movers else max(step.movers, key=lambda one: max(map(abs, one.change_a)))
+        )
         outlet = self._outlets.get(mover.key)
         if outlet is None:
             return None
@@ -239,7 +241,9 @@ class PhaseDetective:
 def _configured(node: ConnectorNode) -> Rotation:
     """The rotation that is configured; of several that mean the same, the one in natural order."""
     wired = len(node.conductors)
-    return next(one for one in (*_NATURAL, *ROTATIONS) if one.site_phases[:wired] == node.conductors)
+    return next(
+        one for one in (*_NATURAL, *ROTATIONS) if one.site_phases[:wired] == node.conductors
+    )
 
 
 def _judged(

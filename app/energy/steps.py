@@ -90,6 +90,14 @@ def watching_circuit(model: SiteModel, node: ConnectorNode) -> str | None:
     return None
 
 
+def connectors_seen(model: SiteModel, circuit_id: str) -> list[ConnectorNode]:
+    """The connectors whose draw a circuit's meter shows."""
+    if model.placements.get(circuit_id) not in _SEES_STATIONS:
+        return []
+    index = model.circuit_index[circuit_id]
+    return [node for node in model.connectors if index in node.path]
+
+
 _SEES_STATIONS = (MeterPlacement.SUPPLY, MeterPlacement.CHARGING)
 
 
@@ -118,8 +126,7 @@ class StepFinder:
                 self._above[node.key] = circuit_id
         for circuit_id, placement in model.placements.items():
             if placement in _SEES_STATIONS:
-                index = model.circuit_index[circuit_id]
-                self._below[circuit_id] = [n for n in model.connectors if index in n.path]
+                self._below[circuit_id] = connectors_seen(model, circuit_id)
         self.traces = {name: self.traces.get(name, MeterTrace()) for name in self._below}
 
     def commanded(self, changes: Iterable[LimitChange], now_s: float) -> None:
@@ -161,7 +168,9 @@ class StepFinder:
         found: list[Step] = []
         waiting: list[_Candidate] = []
         for circuit_id in dict.fromkeys(self._above[one.node.key] for one in self._candidates):
-            candidates = [one for one in self._candidates if self._above[one.node.key] == circuit_id]
+            candidates = [
+                one for one in self._candidates if self._above[one.node.key] == circuit_id
+            ]
             for window, sharing in self._windows(circuit_id, candidates):
                 if window[1] - window[0] > LONGEST_S:
                     continue
@@ -191,7 +200,14 @@ class StepFinder:
             else:
                 windows.append(gap)
         shared = [
-            (window, [c for c, (start_s, _) in zip(candidates, own, strict=True) if _in(start_s, window)])
+            (
+                window,
+                [
+                    c
+                    for c, (start_s, _) in zip(candidates, own, strict=True)
+                    if _in(start_s, window)
+                ],
+            )
             for window in windows
         ]
         return [(window, sharing) for window, sharing in shared if sharing]
@@ -240,9 +256,7 @@ class StepFinder:
         for mover in movers:
             most_a = max(abs(change) for change in mover.change_a)
             variance += _REPORT_A**2 + (_REPORT_SHARE * most_a) ** 2
-        a, b, c = (
-            (own**2 + variance) ** 0.5 for own in trace.spread_a(end_s - start_s + WINDOW_S)
-        )
+        a, b, c = ((own**2 + variance) ** 0.5 for own in trace.spread_a(end_s - start_s + WINDOW_S))
         meter_a = (after[0] - before[0], after[1] - before[1], after[2] - before[2])
         return [Step(end_s, circuit_id, tuple(movers), meter_a, (a, b, c))] if movers else []
 

@@ -46,7 +46,9 @@ def log_likelihood(step: Step, expected_a: Three) -> float:
         _student((shown - due) / spread) - log(spread)
         for shown, due, spread in zip(step.meter_a, expected_a, step.spread_a, strict=True)
     )
-    chance = sum(_student(shown / _CHANCE_SPREAD_A) - log(_CHANCE_SPREAD_A) for shown in step.meter_a)
+    chance = sum(
+        _student(shown / _CHANCE_SPREAD_A) - log(_CHANCE_SPREAD_A) for shown in step.meter_a
+    )
     return log_sum([log(1 - _CHANCE) + likely, log(_CHANCE) + chance])
 
 
