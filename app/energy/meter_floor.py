@@ -82,15 +82,14 @@ class FloorWatch:
         if negative is not None:
             return negative
         shown = (*reading.currents, reading.currents.total())
-        found: FloorFinding | None = None
-        for slot in range(4):
-            certain = self._certain(slot, draws, shown[slot], now_s)
+        certain = [self._certain(slot, draws, shown[slot], now_s) for slot in range(4)]
+        for slot, certain_ma in enumerate(certain):
             since_s = self._below_since[slot]
-            if certain is not None and since_s is not None and now_s - since_s >= BELOW_S:
-                phases = _negative_phases(reading) or ((slot,) if slot < 3 else ())
-                negative = bool(_negative_phases(reading))
-                found = found or FloorFinding(negative, phases, shown[slot], certain)
-        return found
+            if certain_ma is not None and since_s is not None and now_s - since_s >= BELOW_S:
+                turned = _negative_phases(reading)
+                phases = turned or ((slot,) if slot < 3 else ())
+                return FloorFinding(bool(turned), phases, shown[slot], certain_ma)
+        return None
 
     def _certain(
         self, slot: int, draws: list[tuple[Floor, float]], shown_ma: int, now_s: float

@@ -8,6 +8,7 @@ configuration says: what it could do alone convicts no meter.
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import permutations, product
 from math import exp
 
@@ -62,6 +63,12 @@ _RIGHT = Wrong(Lie.ORDER)
 _NEEDED = {Lie.SIGN: 1, Lie.RATIO: 2, Lie.RATIO_HIGH: 2, Lie.ORDER: 3, Lie.BLIND: 3}
 """Outlets that must agree; for a ratio no more than there are."""
 
+_ORDER_MOST = 6
+_VOTES_KEPT = 6
+_FOR = 3.0
+_AGAINST = -2.0
+_OUTNUMBER = 5
+
 
 class Score(msgspec.Struct):
     """Evidence for one way to be wrong, since it was last nothing."""
@@ -83,18 +90,22 @@ class MeterScores:
     def __init__(self, outlets: int) -> None:
         self.outlets = outlets
         self.scores = [Score(way) for way in WAYS]
+        # What the last steps of each outlet alone said of each way.
+        self._votes: dict[ConnectorKey, deque[list[float]]] = {}
         self.right_steps = 0
         """Steps that a right meter explains as well as any wrong one, since ``restart``."""
 
     def restart(self) -> None:
         """Forget everything."""
         self.scores = [Score(way) for way in WAYS]
+        self._votes = {}
         self.right_steps = 0
 
     def take(self, step: Step, conductors: dict[ConnectorKey, tuple[int, ...]]) -> None:
         """A step; ``conductors`` are the site phases of each outlet as configured."""
-        if any(mover.key not in conductors for mover in step.movers):
-            return
+        alone = [mover for mover in step.movers if not mover.balanced]
+        if len(alone) > 1 or any(mover.key not in conductors for mover in step.movers):
+            return  # several outlets wired wrongly could look like anything
         changes = _changes(step, conductors)
         right = _over(step, changes, _RIGHT)
         values = [_over(step, changes, way) for way in WAYS]
@@ -106,23 +117,38 @@ class MeterScores:
         for score, value in zip(self.scores, values, strict=True):
             null = right if score.way.lie in (Lie.ORDER, Lie.BLIND) else excused
             self._add(score, value - null, step)
+        if alone:
+            votes = self._votes.setdefault(alone[0].key, deque(maxlen=_VOTES_KEPT))
+            votes.append([max(-CONVINCES, min(CONVINCES, value - right)) for value in values])
 
     def worst(self) -> Score | None:
         """The way that is convicted by most evidence, if any is."""
-        convicted = [score for score in self.scores if self._convicts(score)]
+        convicted = [
+            score for n, score in enumerate(self.scores) if self._convicts(score, self._tally(n))
+        ]
         return max(convicted, key=lambda score: score.value, default=None)
 
     def value_of(self, lie: Lie) -> float:
         """The evidence for a kind of lie."""
         return max((score.value for score in self.scores if score.way.lie is lie), default=0.0)
 
-    def _convicts(self, score: Score) -> bool:
-        needed = _NEEDED[score.way.lie]
-        if score.way.lie in (Lie.RATIO, Lie.RATIO_HIGH):
+    def _tally(self, way: int) -> tuple[int, int]:
+        """How many outlets by themselves speak for a way, and how many against it."""
+        sums = [sum(vote[way] for vote in votes) for votes in self._votes.values()]
+        return sum(1 for x in sums if x >= _FOR), sum(1 for x in sums if x <= _AGAINST)
+
+    def _convicts(self, score: Score, tally: tuple[int, int]) -> bool:
+        lie = score.way.lie
+        if score.value < CONVICTS or score.steps < LEAST_STEPS:
+            return False
+        if lie in (Lie.ORDER, Lie.BLIND):
+            # Some outlets may be wired wrongly and alike; nearly all of them are not.
+            needed = max(_NEEDED[lie], min(_ORDER_MOST, (self.outlets + 1) // 2))
+            return tally[0] >= needed and tally[0] >= _OUTNUMBER * tally[1]
+        needed = _NEEDED[lie]
+        if lie is not Lie.SIGN:
             needed = min(needed, self.outlets)
-        return (
-            score.value >= CONVICTS and score.steps >= LEAST_STEPS and len(score.outlets) >= needed
-        )
+        return len(score.outlets) >= needed
 
     @staticmethod
     def _add(score: Score, ratio: float, step: Step) -> None:

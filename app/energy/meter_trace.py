@@ -51,7 +51,7 @@ class MeterTrace:
         self._measure_noise(reading.at_s)
 
     def mean(self, from_s: float, to_s: float) -> Three | None:
-        """The mean between two instants; ``None`` with fewer than two readings."""
+        """The mean between two instants; ``None`` without a reading there."""
         sums, count = [0.0, 0.0, 0.0], 0
         for at_s, currents in reversed(self._readings):
             if at_s < from_s:
@@ -60,7 +60,7 @@ class MeterTrace:
                 count += 1
                 for phase in (0, 1, 2):
                     sums[phase] += currents[phase]
-        if count < 2:
+        if count == 0:
             return None
         return (sums[0] / count, sums[1] / count, sums[2] / count)
 

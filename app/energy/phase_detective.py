@@ -43,8 +43,11 @@ _TELLING = 1.0
 """A step counts when it tells the best from the worst hypothesis by so much (natural log)."""
 _INSTALLER = 0.7
 """Prior of the configured rotation."""
-_ELSEWHERE = 0.03
+_ELSEWHERE = 0.01
 """Prior of an outlet that the meter does not see."""
+_ELSEWHERE_SURE = 0.9999
+_ELSEWHERE_STEPS = 6
+"""What that needs: a step that hides in the noise looks the same."""
 _TIE = 0.01
 _NOT_SEEN = len(ROTATIONS)
 
@@ -67,6 +70,8 @@ class Standing(enum.StrEnum):
     PROPOSED = "proposed"
     """Another rotation than the configured one is right; two remain where cars on one or two
     phases have not told them apart."""
+    METER_LIES = "meter-lies"
+    """Steps speak for another rotation, but of a meter that is not believed now."""
     NOT_SEEN = "not-seen"
     """Its steps do not show on the meter above it: it is fed from elsewhere."""
 
@@ -265,7 +270,8 @@ def _judged(
     if len(left) > 1:
         return Standing.AMBIGUOUS, candidates, confidence
     if members[0] == _NOT_SEEN:
-        return Standing.NOT_SEEN, (), confidence
+        sure = confidence >= _ELSEWHERE_SURE and steps >= _ELSEWHERE_STEPS
+        return (Standing.NOT_SEEN if sure else Standing.AMBIGUOUS), (), confidence
     if configured not in candidates:
         return Standing.PROPOSED, candidates, confidence
     whole = len(candidates) == 1

@@ -64,9 +64,14 @@ class DrawTrack:
 
     def commanded(self, at_s: float, limit_ma: int) -> None:
         """A limit was sent; +1 and -1 tell which way it moved."""
-        if self._limit_ma is not None and limit_ma != self._limit_ma:
-            self._commands.append((at_s, 1 if limit_ma > self._limit_ma else -1))
+        if limit_ma != self._limit_ma:
+            rise = self._limit_ma is None or limit_ma > self._limit_ma
+            self._commands.append((at_s, 1 if rise else -1))
         self._limit_ma = limit_ma
+
+    def commands(self, from_s: float, to_s: float) -> list[float]:
+        """When limits that differ from the one before were sent, between two instants."""
+        return [at_s for at_s, _ in self._commands if from_s <= at_s <= to_s]
 
     def take(self, node: ConnectorNode, state: ConnectorState | None, now_s: float) -> None:
         """One cycle's look at the connector."""
@@ -137,7 +142,7 @@ class DrawTrack:
         between = [one for one in self._commands if start_s - 1.0 < one[0] <= end_s]
         if len(between) == 1 and (between[0][1] > 0) == rise:
             at_s = between[0][0]
-            start_s = max(start_s, at_s - 1.0)
+            start_s = max(start_s, at_s)
             if not rise:
                 end_s = max(start_s + 1.0, min(end_s, at_s + SETTLES_S))
         return start_s, end_s

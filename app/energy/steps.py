@@ -29,6 +29,10 @@ _REPORT_A = 0.4
 _REPORT_SHARE = 0.03
 _QUIET_A = 0.3
 """The same for a connector that reports no change."""
+_BURST_S = 1.5
+"""Limits sent within this time are one command. A step that took several is no witness: later ones
+answer to what the building does, and what the manager makes up for does not show on the meter."""
+_INSTANT_S = 0.6
 _PATIENCE_S = 90.0
 """How long the reports of the others are waited for."""
 
@@ -238,10 +242,25 @@ class StepFinder:
                 return False
         return True
 
+    def _commands(self, circuit_id: str, window: Window) -> list[float]:
+        return sorted(
+            at_s
+            for node in self._below[circuit_id]
+            for at_s in self._tracks[node.key].commands(window[0] - WINDOW_S, window[1] + WINDOW_S)
+        )
+
     def _step(self, circuit_id: str, window: Window) -> list[Step]:
         start_s, end_s = window
         trace = self.traces[circuit_id]
-        before = trace.mean(start_s - WINDOW_S, start_s)
+        commands = self._commands(circuit_id, window)
+        if commands and (
+            commands[-1] - commands[0] > _BURST_S or abs(commands[0] - start_s) > _BURST_S
+        ):
+            return []
+        # The last reading before a command is the one it answers to: earlier ones would show
+        # what the building did to cause it.
+        early_s, late_s = (_INSTANT_S, _INSTANT_S) if commands else (WINDOW_S, 0.0)
+        before = trace.mean(start_s - early_s, start_s + late_s)
         after = trace.mean(end_s, end_s + WINDOW_S)
         if before is None or after is None:
             return []
