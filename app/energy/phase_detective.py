@@ -172,7 +172,7 @@ class PhaseDetective:
             return None
         node = self._model.connectors[index]
         outlet = self._outlets[key]
-        car_phases, car_confidence = self._car(outlet)
+        car_phases, car_confidence = self.car(key)
         configured = _configured(node)
         circuit_id = self._circuits[key]
         standing: Standing | None = None
@@ -229,9 +229,10 @@ class PhaseDetective:
                 values[phase] += own[phase]
         return (values[0], values[1], values[2])
 
-    @staticmethod
-    def _car(outlet: _Outlet) -> tuple[int | None, float]:
-        if outlet.transaction_id is None:
+    def car(self, key: ConnectorKey) -> tuple[int | None, float]:
+        """How many phases the car at an outlet uses, and how sure that is; ``None``: unknown."""
+        outlet = self._outlets.get(key)
+        if outlet is None or outlet.transaction_id is None:
             return None, 0.0
         if outlet.measured_count is not None:
             return outlet.measured_count, 1.0

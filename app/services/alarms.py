@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 
 from app.services.live import (
@@ -29,8 +29,15 @@ Finding = tuple[str, Severity, dict[str, str | int | float]]
 class AlarmBoard:
     """Remembers since when each alarm has been up."""
 
-    def __init__(self, clock: Clock, set_aside: SetAside | None = None) -> None:
+    def __init__(
+        self,
+        clock: Clock,
+        set_aside: SetAside | None = None,
+        doubts: Callable[[], Iterator[Finding]] | None = None,
+    ) -> None:
+        """``doubts`` tells of meters that answer and lie."""
         self._clock = clock
+        self._doubts = doubts
         self._set_aside = set_aside
         self._since: dict[tuple[str, str], datetime] = {}
 
@@ -46,6 +53,7 @@ class AlarmBoard:
         alarms: list[Alarm] = []
         for key, severity, params in (
             *_findings(circuits, connectors, meters),
+            *(() if self._doubts is None else self._doubts()),
             *_data(self._set_aside, now),
         ):
             identity = (key, str(params.get("subject", "")))

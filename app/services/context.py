@@ -8,6 +8,7 @@ from app.config import Settings
 from app.services.access import AccessService
 from app.services.badges import BadgeService
 from app.services.circuits import CircuitService
+from app.services.detective import Detective
 from app.services.health import HealthService
 from app.services.live import LiveFeed
 from app.services.ports import Clock
@@ -26,5 +27,6 @@ class Services:
     stations: StationService
     badges: BadgeService
     circuits: CircuitService
+    detective: Detective
     sessions: SessionService
     health: HealthService

@@ -16,6 +16,7 @@ from app.energy.planner import Planner
 from app.energy.site_model import SiteModel
 from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService, check
+from app.services.detective import Detective
 from app.services.limits import LimitSender
 from app.services.live import LiveFeed
 from app.services.meters import MeterDesk
@@ -37,6 +38,7 @@ class ControlLoop:
         *,
         registry: Registry,
         meters: MeterDesk,
+        detective: Detective,
         planner: Planner,
         sender: LimitSender,
         painter: Painter,
@@ -47,6 +49,7 @@ class ControlLoop:
     ) -> None:
         self._registry = registry
         self._meters = meters
+        self._detective = detective
         self._planner = planner
         self._sender = sender
         self._painter = painter
@@ -105,7 +108,8 @@ class ControlLoop:
                 log.exception("an observer of the control cycle failed")
 
     def _state(self) -> SiteState:
-        return snapshot(self._registry, self._meters.readings(), self._clock.monotonic_s())
+        now_s = self._clock.monotonic_s()
+        return self._detective.screen(snapshot(self._registry, self._meters.readings(), now_s))
 
     def _plan(self, state: SiteState) -> Plan:
         try:

@@ -25,6 +25,7 @@ from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.context import Services
 from app.services.control_loop import ControlLoop, model_of
+from app.services.detective import Detective
 from app.services.health import Check, HealthService
 from app.services.inbox import Inbox
 from app.services.intake import Intake
@@ -81,19 +82,36 @@ class Manager:
         )
         self.meters = MeterDesk(adapters.meter_factory)
         self.sender = LimitSender(self.registry, self.planner, store.limits, self._tasks, clock)
+        self.detective = Detective(
+            model=self.planner.model,
+            registry=self.registry,
+            configuration=self.configuration,
+            repository=store.learnt,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
         self.control = ControlLoop(
             registry=self.registry,
             meters=self.meters,
+            detective=self.detective,
             planner=self.planner,
             sender=self.sender,
             painter=Painter(
-                self.registry, self.meters, self._inbox, authorization, clock, store.set_aside
+                self.registry,
+                self.meters,
+                self._inbox,
+                authorization,
+                clock,
+                store.set_aside,
+                self.detective,
             ),
             live=self.live,
             configuration=self.configuration,
             clock=clock,
             lease_s=settings.lease_s,
         )
+        self.control.on_cycle(self.detective.observe)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
@@ -127,6 +145,7 @@ class Manager:
             circuits=CircuitService(
                 self.configuration, adapters.meter_models, adapters.meter_tester
             ),
+            detective=self.detective,
             sessions=self.sessions,
             health=self.health,
         )
@@ -142,6 +161,7 @@ class Manager:
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
         self.planner.replace_model(model_of(self.configuration.current))
+        self.detective.reconfigure(self.configuration.current, self.planner.model)
         self.configuration.on_change(self._reconfigured)
         if not known and provision is not None:
             configuration, badges = parse_site(provision)
@@ -149,6 +169,7 @@ class Manager:
             await self.badges.import_missing(badges)
         else:
             await self.meters.configure(self.configuration.current)
+        await self.detective.load()
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
         self._tasks.start(self._retention.run(), "retention")
@@ -166,6 +187,7 @@ class Manager:
     async def _reconfigured(self, configuration: SiteConfiguration) -> None:
         self.registry.configure(configuration.stations)
         await self.control.reconfigure(configuration)
+        self.detective.reconfigure(configuration, self.planner.model)
         await self.meters.configure(configuration)
 
     async def _restore(self) -> None:

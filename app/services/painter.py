@@ -10,6 +10,7 @@ from app.domain.units import ZERO, PhaseCurrents
 from app.energy.plan import BalanceSource, CircuitBalance, Plan
 from app.services.alarms import AlarmBoard
 from app.services.authorization import Authorization
+from app.services.detective import Detective
 from app.services.inbox import Inbox
 from app.services.live import (
     CircuitView,
@@ -53,13 +54,14 @@ class Painter:
         authorization: Authorization,
         clock: Clock,
         set_aside: SetAside | None = None,
+        detective: Detective | None = None,
     ) -> None:
         self._registry = registry
         self._meters = meters
         self._inbox = inbox
         self._authorization = authorization
         self._clock = clock
-        self._alarms = AlarmBoard(clock, set_aside)
+        self._alarms = AlarmBoard(clock, set_aside, None if detective is None else detective.alarms)
         self._circuit_views: tuple[CircuitView, ...] = ()
         self._cycle = 0
 

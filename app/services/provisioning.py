@@ -38,6 +38,7 @@ class _Meter(msgspec.Struct, forbid_unknown_fields=True):
     unit_id: int = 1
     placement: MeterPlacement = MeterPlacement.SUPPLY
     word_format: str = "big"
+    generation: bool = False
 
 
 class _Connector(msgspec.Struct, forbid_unknown_fields=True):
@@ -141,6 +142,7 @@ def _meter(item: _Meter) -> MeterConfig:
         circuit_id=item.circuit,
         placement=item.placement,
         word_format=item.word_format,
+        generation=item.generation,
     )
 
 

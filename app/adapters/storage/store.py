@@ -15,6 +15,7 @@ from app.adapters.storage.database import (
 )
 from app.adapters.storage.engine import InlineEngine, ThreadedEngine
 from app.adapters.storage.later_version import go_back, go_on, last_set_aside
+from app.adapters.storage.learnt import SqliteLearntRepository
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
 from app.adapters.storage.people import (
@@ -52,6 +53,7 @@ class SqliteStore:
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)
         self.audit = SqliteAuditRepository(engine)
+        self.learnt = SqliteLearntRepository(engine)
 
     @property
     def dropped_samples(self) -> int:
