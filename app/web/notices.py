@@ -23,6 +23,9 @@ NOTICES: Mapping[str, str] = {
     "circuit-removed": N_("Circuit removed."),
     "meter-saved": N_("Meter saved."),
     "meter-removed": N_("Meter removed."),
+    "phases-accepted": N_("Rotation saved."),
+    "phases-dismissed": N_("Proposal dismissed: it is not shown again."),
+    "meter-trusted": N_("The meter is judged anew from now on."),
     "site-saved": N_("Site saved."),
     "password-changed": N_("Password changed. Other browsers were signed out."),
 }
