@@ -59,11 +59,6 @@ class FloorWatch:
         """A limit is being sent: the connector may follow it before its next report."""
         self._limits.setdefault(key, deque(maxlen=8)).append((at_s, limit_ma))
 
-    def forget(self) -> None:
-        """Nothing is known of how long."""
-        self._below_since = [None] * 4
-        self._negative_since = None
-
     def look(
         self,
         reading: MeterReading,
@@ -96,7 +91,7 @@ class FloorWatch:
     ) -> int | None:
         """What is certain on a slot while it contradicts the meter; keeps since when it does."""
         total = sum(floor[slot] for floor, _ in draws)
-        if not _contradicts(total, shown_ma):
+        if not total or not _contradicts(total, shown_ma):
             self._below_since[slot] = None
             return None
         since_s = self._below_since[slot]
@@ -104,7 +99,7 @@ class FloorWatch:
             since_s = self._below_since[slot] = now_s
         stale = sorted((floor[slot] for floor, at_s in draws if at_s < since_s), reverse=True)
         certain = total - sum(stale[:_MAY_STOP])
-        return certain if _contradicts(certain, shown_ma) else None
+        return certain if certain and _contradicts(certain, shown_ma) else None
 
     def _negative(
         self, reading: MeterReading, *, draws_something: bool, now_s: float

@@ -60,6 +60,7 @@ def _ways() -> tuple[Wrong, ...]:
 
 WAYS = _ways()
 _RIGHT = Wrong(Lie.ORDER)
+_BLIND = len(WAYS) - 1
 _NEEDED = {Lie.SIGN: 1, Lie.RATIO: 2, Lie.RATIO_HIGH: 2, Lie.ORDER: 3, Lie.BLIND: 3}
 """Outlets that must agree; for a ratio no more than there are."""
 
@@ -114,9 +115,15 @@ class MeterScores:
         excused = max(right, *orders)
         if right >= max(values) - 0.5 and right > min(values) + _COUNTED:
             self.right_steps += 1
+        least = [v for v, way in zip(values, WAYS, strict=True) if way.lie is Lie.RATIO]
+        nulls = {
+            Lie.ORDER: right,
+            # Very little and nothing look alike: each has to beat the other.
+            Lie.BLIND: max(right, *least),
+            Lie.RATIO: max(excused, values[_BLIND]),
+        }
         for score, value in zip(self.scores, values, strict=True):
-            null = right if score.way.lie in (Lie.ORDER, Lie.BLIND) else excused
-            self._add(score, value - null, step)
+            self._add(score, value - nulls.get(score.way.lie, excused), step)
         if alone:
             votes = self._votes.setdefault(alone[0].key, deque(maxlen=_VOTES_KEPT))
             votes.append([max(-CONVINCES, min(CONVINCES, value - right)) for value in values])
@@ -168,8 +175,6 @@ def _changes(step: Step, conductors: dict[ConnectorKey, tuple[int, ...]]) -> lis
     sums: list[Three] = [(0.0, 0.0, 0.0)]
     for mover in step.movers:
         own = [placed(change, conductors[mover.key]) for change in _possible(mover)]
-        if len(sums) * len(own) > 27:
-            own = own[-1:]
         sums = [(a + x, b + y, c + z) for a, b, c in sums for x, y, z in own]
     return sums
 

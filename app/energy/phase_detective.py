@@ -258,11 +258,10 @@ def _judged(
     classes = _classes(outlet, configured, wired)
     left: list[tuple[tuple[int, ...], float]] = []
     mass = 0.0
-    for one in classes:
+    while mass < SURE:
+        one = classes[len(left)]
         left.append(one)
         mass += one[1]
-        if mass >= SURE:
-            break
     candidates = tuple(ROTATIONS[n] for members, _ in left for n in members if n != _NOT_SEEN)
     members, confidence = classes[0]
     steps = len(outlet.steps)
