@@ -59,10 +59,17 @@ def _page(visit: Visit, error: BornierError | None = None) -> Response:
         right_steps=services.detective.right_steps,
         tree=tree,
         standings=ROTATION_STANDINGS,
+        occurring={outlet.finding.standing for outlet in outlets},
+        percent=percent,
         observed=observed,
         wired=wired,
         refusal="" if error is None else visit.say(error),
     )
+
+
+def percent(probability: float) -> float:
+    """In percent; nothing is ever quite certain."""
+    return min(99.9, 100.0 * probability)
 
 
 def _is_proposal(outlet: OutletView) -> bool:
