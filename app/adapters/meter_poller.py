@@ -148,6 +148,11 @@ class MeterPoller:
         backoff_s = FIRST_BACKOFF_S
         while True:
             await self.poll()
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():
+                # A connection refused at the very instant of the cancellation hides it
+                # (asyncio.wait_for of Python 3.11), and nobody would ask a second time.
+                raise asyncio.CancelledError
             now_s = self._clock.monotonic_s()
             if self.status.connected:
                 backoff_s = FIRST_BACKOFF_S

@@ -25,6 +25,7 @@ class MeterConfig(msgspec.Struct, frozen=True):
 
     ``model`` is brand and reference ("IME Nemo D4-Le"); ``word_format`` is ``big``, ``little`` or
     ``swap`` for 32-bit values; ``circuit_id`` names the circuit it measures.
+    ``generation`` says that a source (solar panels) feeds in behind it, so that it may show export.
     """
 
     meter_id: str
@@ -36,6 +37,7 @@ class MeterConfig(msgspec.Struct, frozen=True):
     placement: MeterPlacement = MeterPlacement.SUPPLY
     word_format: str = "big"
     poll_period_s: float = 1.0
+    generation: bool = False
 
 
 class Quality(enum.StrEnum):

@@ -8,6 +8,7 @@ from app.config import Settings
 from app.services.access import AccessService
 from app.services.badges import BadgeService
 from app.services.circuits import CircuitService
+from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
 from app.services.health import HealthService
@@ -34,6 +35,7 @@ class Services:
     stations: StationService
     badges: BadgeService
     circuits: CircuitService
+    detective: Detective
     sessions: SessionService
     health: HealthService
     rules: Rules

@@ -18,6 +18,7 @@ from app.energy.planner import Planner
 from app.energy.site_model import SiteModel
 from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService, check
+from app.services.detective import Detective
 from app.services.limits import LimitSender
 from app.services.live import LiveFeed
 from app.services.meters import MeterDesk
@@ -40,6 +41,7 @@ class ControlLoop:
         *,
         registry: Registry,
         meters: MeterDesk,
+        detective: Detective,
         planner: Planner,
         sender: LimitSender,
         painter: Painter,
@@ -51,6 +53,7 @@ class ControlLoop:
     ) -> None:
         self._registry = registry
         self._meters = meters
+        self._detective = detective
         self._planner = planner
         self._sender = sender
         self._painter = painter
@@ -125,7 +128,13 @@ class ControlLoop:
         except Exception:  # the rules of a moment ago are better than no cycle
             self.failures += 1
             log.exception("the rules of sharing failed")
-        return snapshot(self._registry, self._meters.readings(), self._ruling, now_s)
+        state = snapshot(self._registry, self._meters.readings(), self._ruling, now_s)
+        try:
+            return self._detective.screen(state)
+        except Exception:  # whoever doubts the meters must never disturb control
+            self.failures += 1
+            log.exception("the watch over the meters failed")
+            return state
 
     def _plan(self, state: SiteState) -> Plan:
         try:

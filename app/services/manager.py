@@ -26,6 +26,7 @@ from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.context import Services
 from app.services.control_loop import ControlLoop, model_of
+from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
 from app.services.health import Check, HealthService
@@ -92,6 +93,15 @@ class Manager:
             self.registry, authorization, self.planner, store.transactions, store.samples, clock
         )
         self.meters = MeterDesk(adapters.meter_factory)
+        self.detective = Detective(
+            model=self.planner.model,
+            registry=self.registry,
+            configuration=self.configuration,
+            repository=store.learnt,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
         self.capabilities = CapabilityBook(store.capabilities, self._tasks)
         self.sender = LimitSender(
             self.registry, self.planner, store.limits, self.capabilities, self._tasks, clock
@@ -110,6 +120,7 @@ class Manager:
         self.control = ControlLoop(
             registry=self.registry,
             meters=self.meters,
+            detective=self.detective,
             planner=self.planner,
             sender=self.sender,
             painter=painter,
@@ -135,6 +146,8 @@ class Manager:
         self.control.on_cycle(self.safety.observe)
         self.sessions.on_replayed.append(self.safety.learner.replayed)
         painter.alarms.add(self.safety.alarms)
+        self.control.on_cycle(self.detective.observe)
+        painter.alarms.add(self.detective.alarms)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
@@ -182,6 +195,7 @@ class Manager:
             circuits=CircuitService(
                 self.configuration, adapters.meter_models, adapters.meter_tester
             ),
+            detective=self.detective,
             sessions=self.sessions,
             health=self.health,
             rules=self.rules,
@@ -209,6 +223,7 @@ class Manager:
         self.registry.configure(self.configuration.current.stations)
         self.rules.configure(self.configuration.current, self._adapters.clock.monotonic_s())
         self.planner.replace_model(model_of(self.configuration.current))
+        self.detective.reconfigure(self.configuration.current, self.planner.model)
         self.configuration.on_change(self._reconfigured)
         if not known and provision is not None:
             configuration, badges = parse_site(provision)
@@ -216,6 +231,7 @@ class Manager:
             await self.badges.import_missing(badges)
         else:
             await self.meters.configure(self.configuration.current)
+        await self.detective.load()
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
         self._tasks.start(self.history.run(), "limit history")
@@ -240,6 +256,7 @@ class Manager:
         self.registry.configure(configuration.stations)
         self.rules.configure(configuration, self._adapters.clock.monotonic_s())
         await self.control.reconfigure(configuration)
+        self.detective.reconfigure(configuration, self.planner.model)
         await self.meters.configure(configuration)
         self._tasks.start(self.commissioning.renew_fallbacks(self.registry), "fallbacks")
 

@@ -442,8 +442,37 @@ class SetAside(msgspec.Struct, frozen=True):
     """The state in use again: what was recorded from then to ``at_utc`` is in the file only."""
 
 
+class Learnt(msgspec.Struct, frozen=True):
+    """Something that was learnt: ``record`` is the JSON of what ``kind`` stands for."""
+
+    kind: str
+    subject: str
+    record: str
+
+
+class LearntRepository(Protocol):
+    """What the manager has learnt by itself."""
+
+    async def save(self, learnt: Sequence[Learnt]) -> None:
+        """Inserts or replaces, all or none."""
+        ...
+
+    async def remove(self, kind: str, subject: str) -> None:
+        """Forgets one."""
+        ...
+
+    async def load(self) -> Sequence[Learnt]:
+        """Everything, by kind and subject."""
+        ...
+
+
 class Store(Protocol):
     """All repositories over one database file."""
+
+    @property
+    def learnt(self) -> LearntRepository:
+        """What was learnt."""
+        ...
 
     @property
     def transactions(self) -> TransactionRepository:

@@ -39,6 +39,7 @@ class _Meter(msgspec.Struct, forbid_unknown_fields=True):
     unit_id: int = 1
     placement: MeterPlacement = MeterPlacement.SUPPLY
     word_format: str = "big"
+    generation: bool = False
 
 
 class _Connector(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,6 +145,7 @@ def _meter(item: _Meter) -> MeterConfig:
         circuit_id=item.circuit,
         placement=item.placement,
         word_format=item.word_format,
+        generation=item.generation,
     )
 
 

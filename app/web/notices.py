@@ -29,6 +29,9 @@ NOTICES: Mapping[str, str] = {
     "outside-limit-set": N_("Limit set; it holds from now on."),
     "outside-limit-ended": N_("Limit ended."),
     "token-revoked": N_("Token revoked: it opens nothing any more."),
+    "phases-accepted": N_("Rotation saved."),
+    "phases-dismissed": N_("Proposal dismissed: it is not shown again."),
+    "meter-trusted": N_("The meter is judged anew from now on."),
     "site-saved": N_("Site saved."),
     "password-changed": N_("Password changed. Other browsers were signed out."),
 }

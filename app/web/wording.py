@@ -13,6 +13,7 @@ from app.domain.evidence import EventKind
 from app.domain.limits import LimitSource, Reason, ReasonCode
 from app.domain.meter import MeterPlacement
 from app.domain.station import ConnectorStatus
+from app.energy.phase_detective import Standing
 from app.services.circuit_figures import Basis
 from app.services.history import Cause
 from app.services.live import DisplayState, Severity
@@ -256,6 +257,55 @@ PLACEMENTS: Mapping[MeterPlacement, tuple[str, str]] = {
         N_("It sees only the loads other than the stations."),
     ),
 }
+
+ROTATION_STANDINGS: Mapping[Standing, tuple[str, str, str]] = {
+    Standing.CONFIRMED: (
+        N_("confirmed"),
+        "free",
+        N_("The outlet is wired as configured."),
+    ),
+    Standing.CONSISTENT: (
+        N_("agrees"),
+        "free",
+        N_("All that was seen agrees with the configuration, but would agree with another too."),
+    ),
+    Standing.PROPOSED: (
+        N_("proposed"),
+        "wait",
+        N_("The outlet is wired otherwise than configured."),
+    ),
+    Standing.AMBIGUOUS: (
+        N_("ambiguous"),
+        "idle",
+        N_("What was seen does not tell two ways of wiring apart."),
+    ),
+    Standing.GATHERING: (
+        N_("gathering"),
+        "idle",
+        N_("Fewer than three steps have told anything yet."),
+    ),
+    Standing.NOT_SEEN: (
+        N_("not seen"),
+        "bad",
+        N_("Its steps do not show on the meter above it: check which circuit feeds it."),
+    ),
+    Standing.METER_LIES: (
+        N_("meter in doubt"),
+        "idle",
+        N_("The meter above it is not believed now, so nothing is proposed."),
+    ),
+    Standing.NO_METER: (
+        N_("no meter"),
+        "idle",
+        N_("No meter above it sees the stations, so there is nothing to compare with."),
+    ),
+    Standing.TWO_LINES: (
+        N_("two lines"),
+        "idle",
+        N_("It is wired between two lines, whose currents do not simply add up."),
+    ),
+}
+"""State in words, CSS tone, and what it means."""
 
 WORD_FORMATS: Mapping[str, str] = {
     "big": N_("High word first (usual)"),

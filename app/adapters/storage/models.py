@@ -79,6 +79,7 @@ class MeterRow(Row):
     placement = TextField()
     word_format = TextField()
     poll_period_s = FloatField()
+    generation = BooleanField()
 
 
 class StationRow(Row):

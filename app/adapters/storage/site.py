@@ -219,6 +219,7 @@ def _meter(row: MeterRow) -> MeterConfig:
         placement=MeterPlacement(row.placement),
         word_format=row.word_format,
         poll_period_s=row.poll_period_s,
+        generation=row.generation,
     )
 
 

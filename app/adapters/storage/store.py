@@ -18,6 +18,7 @@ from app.adapters.storage.engine import InlineEngine, ThreadedEngine
 from app.adapters.storage.evidence import SqliteEvidenceRepository
 from app.adapters.storage.history import SqliteLimitHistoryRepository
 from app.adapters.storage.later_version import go_back, go_on, last_set_aside
+from app.adapters.storage.learnt import SqliteLearntRepository
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
 from app.adapters.storage.outside_limits import SqliteOutsideLimitRepository
@@ -61,6 +62,7 @@ class SqliteStore:
         self.audit = SqliteAuditRepository(engine)
         self.capabilities = SqliteCapabilityRepository(engine)
         self.conduct = SqliteConductRepository(engine)
+        self.learnt = SqliteLearntRepository(engine)
 
     @property
     def dropped_samples(self) -> int:

@@ -54,6 +54,7 @@ async def edit_page(visit: Visit) -> Response:
         "circuit_id": meter.circuit_id,
         "placement": meter.placement.value,
         "word_format": meter.word_format,
+        "generation": "on" if meter.generation else "",
     }
     return _form(visit, Form(values), meter)
 
@@ -112,6 +113,7 @@ def _read(visit: Visit, form: Form, before: MeterConfig | None) -> MeterConfig:
         circuit_id=form.choice("circuit_id", {circuit.circuit_id for circuit in services.tree()}),
         placement=MeterPlacement(form.choice("placement", set(MeterPlacement))),
         word_format=form.choice("word_format", WORD_FORMATS),
+        generation=form.checked("generation"),
     )
     if before is None:
         return read

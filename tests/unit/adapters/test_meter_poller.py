@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from app.adapters.meter_poller import MeterPoller
+from app.adapters.meter_poller import MeterPoller, MeterReadError
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.meter import MeterConfig, MeterReading, Quality
 from app.domain.units import PhaseCurrents
@@ -93,6 +93,26 @@ def test_a_reading_has_everything() -> None:
         assert (status.connected, status.error_key, status.family) == (True, None, "ime_1000")
         assert status.ratios == Ratios(1, 1.0)
         assert bench.poller.error_key is None
+
+    on_bench(story)
+
+
+class HidesCancellation:
+    """What a connection does that is refused at the instant of its cancellation."""
+
+    async def read(self, function_code: int, address: int, count: int) -> list[int]:
+        try:
+            await asyncio.sleep(60)
+        except asyncio.CancelledError:
+            raise MeterReadError(Trouble.UNREACHABLE) from None
+        return []
+
+
+def test_it_ends_even_when_its_cancellation_is_hidden() -> None:
+    async def story(bench: Bench) -> None:
+        bench.poller._source = HidesCancellation()
+        await run_for(bench, 1.0)
+        assert bench.poller.status.error_key is Trouble.UNREACHABLE
 
     on_bench(story)
 

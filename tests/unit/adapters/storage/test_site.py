@@ -46,6 +46,7 @@ METER = MeterConfig(
     placement=MeterPlacement.BUILDING,
     word_format="swap",
     poll_period_s=0.5,
+    generation=True,
 )
 FEEDER = Circuit(
     circuit_id="feeder",
