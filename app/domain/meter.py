@@ -46,6 +46,8 @@ class Quality(enum.StrEnum):
     GOOD = "good"
     IMPLAUSIBLE = "implausible"
     """Decoded, but outside what the meter can show; never used for control."""
+    DISTRUSTED = "distrusted"
+    """Possible in itself, but at odds with what the stations do: the meter counts as lost at once."""
 
 
 class MeterReading(msgspec.Struct, frozen=True):

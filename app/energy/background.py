@@ -135,7 +135,8 @@ class CircuitMeter:
         patience_s = settings.start_grace_s if self._good is None else settings.stale_static_s
         if age_s > settings.stale_freeze_s or self._doubtful:
             self._streak = 0
-        if age_s > patience_s and not self._lost:
+        distrusted = reading is not None and reading.quality is Quality.DISTRUSTED
+        if (distrusted or age_s > patience_s) and not self._lost:
             self._lost = True
             self._plan = None
             self._history.clear()

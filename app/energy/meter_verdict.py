@@ -59,4 +59,4 @@ def apply(
 def _marked(reading: MeterReading | None, verdict: Verdict | None) -> MeterReading | None:
     if reading is None or verdict is None or not verdict.distrusted:
         return reading
-    return msgspec.structs.replace(reading, quality=Quality.IMPLAUSIBLE, reason=verdict.lie.value)
+    return msgspec.structs.replace(reading, quality=Quality.DISTRUSTED, reason=verdict.lie.value)

@@ -202,6 +202,13 @@ def test_ages_freeze_then_lose_then_recover() -> None:
     assert meter.meter.live_at_s(meter.now_s + 6) is None
 
 
+def test_a_meter_that_is_distrusted_is_lost_at_once() -> None:
+    meter = Meter(worst=70)
+    assert meter.read(50, held=0).source is BalanceSource.MEASURED
+    seen = meter.read(10, quality=Quality.DISTRUSTED)
+    assert (seen.source, plan(seen)) == (BalanceSource.STATIC, 70)
+
+
 def test_a_doubtful_reading_freezes_at_once() -> None:
     meter = Meter()
     meter.read(50, low=20, held=20)

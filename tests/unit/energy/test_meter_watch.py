@@ -383,7 +383,7 @@ def test_a_verdict_marks_the_readings() -> None:
     readings = {"supply": reading, "other": reading, "third": None}
     marked = apply(readings, {"supply": verdict, "third": verdict})
     assert marked["supply"] is not None
-    assert (marked["supply"].quality, marked["supply"].reason) == (Quality.IMPLAUSIBLE, "MTR-001")
+    assert (marked["supply"].quality, marked["supply"].reason) == (Quality.DISTRUSTED, "MTR-001")
     assert (marked["other"], marked["third"]) == (reading, None)
 
 

@@ -74,7 +74,7 @@ async def test_a_lying_meter_is_planned_as_if_it_were_silent_and_told(tmp_path: 
     assert alarm.params["subject"] == "Arrivée"
     reading = running.manager.control._state().readings["supply"]
     assert reading is not None
-    assert (reading.quality, reading.reason) == (Quality.IMPLAUSIBLE, "MTR-002")
+    assert (reading.quality, reading.reason) == (Quality.DISTRUSTED, "MTR-002")
     await running.stop()
     # A restart does not make it honest.
     again = MemoryManager(tmp_path)
