@@ -23,7 +23,7 @@ SHELL_SCRIPTS := .ci/run image/recipe/* tests/ansible/check_roles tests/image/gu
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
-.PHONY: help setup run test check bench rehearsal lock locales bundle roles image image-again image-test chromium \
+.PHONY: help setup run test check bench rehearsal rehearsals lock locales bundle roles image image-again image-test chromium \
     box-programs image-tools clean distclean
 
 help: ## This list
@@ -59,6 +59,16 @@ rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> bui
 	@mkdir -p build/rehearsal
 	$(PY) -m simulators.rehearsal "$(or $(SCENARIO),basement-100)" \
 	    $(if $(STATIONS),--stations "$(STATIONS)") $(if $(METER),--meter "$(METER)")
+
+# The long day first, beside all the others; the demonstration's day is for eyes.
+SCENARIOS = workplace-day $(filter-out demo-100 workplace-day,$(sort $(patsubst simulators/scenarios/%.yaml,%,$(wildcard simulators/scenarios/*.yaml))))
+
+rehearsals: setup ## Every scenario, two at a time, against the bounds that all must keep
+	@mkdir -p build/rehearsal
+	@rm -f build/rehearsal/*.json
+	@printf '%s\n' $(SCENARIOS) | xargs -P 2 -I {} sh -c \
+	    '$(PY) -m simulators.rehearsal {} >build/rehearsal/{}.log 2>&1 || { cat build/rehearsal/{}.log; exit 255; }'
+	$(PY) -m tests.support.report_gate build/rehearsal/*.json
 
 locales: setup ## Bring the catalogues of texts to translate up to date
 	$(PY) -m tests.support.catalogues update $(LOCALES) $(LANGUAGES)

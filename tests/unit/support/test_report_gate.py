@@ -13,7 +13,11 @@ GOOD: dict[str, Any] = {
     "breakers_tripped": 0,
     "overload_s_p95": 4.0,
     "longest_overload_s": 9,
-    "capacity_used_ratio": 0.93,
+    "capacity_used_ratio": 0.96,
+    "disobeying_found_s": None,
+    "wrongly_flagged": 0,
+    "starved_cars": 0,
+    "profile_messages_per_connector_hour": 31.5,
     "transactions_expected": 70,
     "transactions_recorded": 70,
 }
@@ -37,7 +41,11 @@ def test_no_overload_at_all_passes() -> None:
         ("breakers_tripped", 1),
         ("overload_s_p95", 8.5),
         ("longest_overload_s", 16),
-        ("capacity_used_ratio", 0.89),
+        ("capacity_used_ratio", 0.94),
+        ("disobeying_found_s", 61),
+        ("wrongly_flagged", 1),
+        ("starved_cars", 1),
+        ("profile_messages_per_connector_hour", 61),
         ("transactions_recorded", 69),
     ],
 )
@@ -45,10 +53,19 @@ def test_each_bound_can_break(key: str, value: float) -> None:
     assert broken(GOOD | {key: value}) == [key]
 
 
+def test_less_capacity_is_asked_where_safety_costs_it() -> None:
+    assert broken(GOOD | {"scenario": "meter-gone", "capacity_used_ratio": 0.86}) == []
+
+
 def test_a_missing_figure_breaks_its_bound() -> None:
     assert broken({"scenario": "other"}) == [
         "breakers_tripped",
         "overload_s_p95",
         "longest_overload_s",
+        "disobeying_found_s",
+        "wrongly_flagged",
+        "starved_cars",
+        "profile_messages_per_connector_hour",
+        "capacity_used_ratio",
         "transactions_recorded",
     ]
