@@ -79,6 +79,7 @@ class _Entry:
         self.changed_s = -inf
         self.sample: ConnectorSample | None = None
         self.sample_seen_s = -inf
+        self.sample_interval_s = 0.0
         self.over_since_s: float | None = None
         self.over_samples = 0
         self.over_ma: int | None = None
@@ -322,6 +323,7 @@ class Ceilings:
         if entry is None:
             return
         entry.online = state.online
+        entry.sample_interval_s = state.sample_interval_s
         entry.seen = entry.seen or state.online
         entry.car_present = state.status.car_present
         entry.controllable = state.controllable and entry.node.controllable
@@ -438,14 +440,16 @@ class Ceilings:
     def disobeys(self, key: ConnectorKey, now_s: float) -> bool:
         """Whether it has been measured above its limit for too long.
 
-        One sample may be wrong: another one has to agree, or none to come for twice as long.
+        One sample may be wrong: another one has to agree, or none to come for a little longer.
         """
         entry = self._entries[key]
         if entry.over_since_s is None or entry.over_ma is None:
             return False
-        lasting_s = self._settings.violation_s
+        settings = self._settings
+        lasting_s = settings.violation_s
         if entry.over_samples < 2:
-            lasting_s *= 2
+            slow = entry.sample_interval_s >= settings.violation_slow_s
+            lasting_s = settings.violation_slow_s if slow else settings.violation_alone_s
         return now_s - entry.over_since_s >= lasting_s
 
     def exceeds(self, key: ConnectorKey) -> bool:

@@ -38,6 +38,10 @@ class EnergySettings(msgspec.Struct, frozen=True):
     """See ``violation_ma``; the greater of the two applies."""
     violation_s: float = 15.0
     """A violation that lasts this long makes the connector count as disobeying."""
+    violation_alone_s: float = 30.0
+    """The same where one sample alone says so and no other has come since, though it should have."""
+    violation_slow_s: float = 20.0
+    """The same of a station that samples no more often than this."""
     violation_reserve_ma: int = 1_000
     """A disobeying connector is budgeted at its measured draw plus this."""
 

@@ -347,7 +347,7 @@ async def test_a_clock_that_is_off_gets_limits_without_a_lease_until_it_is_set(
     ]
     assert durations[-1] is False
     lab.stations["A"].set_faults(clock_skew_s=0)
-    await lab.run(30)
+    await lab.run(60)
     last = lab.calls("A", "SetChargingProfile")[-1]["csChargingProfiles"]
     assert last["chargingSchedule"]["duration"] >= 600
     await lab.stop()
