@@ -39,6 +39,7 @@ def see(
     draw_ma: int | None = None,
     at_s: float | None = None,
     controllable: bool = True,
+    interval_s: float = 10.0,
 ) -> None:
     sample = None
     if draw_ma is not None:
@@ -52,6 +53,7 @@ def see(
             transaction_id=transaction_id,
             sample=sample,
             controllable=controllable,
+            sample_interval_s=interval_s,
         ),
         now_s,
     )
@@ -552,3 +554,32 @@ def test_a_restored_limit_whose_lease_has_lapsed_is_not_asked_for_any_more() -> 
     made = ledger(fallback=None)
     made.restore(A, 1, 10_000, 100.0)
     assert (made.asked(A, 129.0), made.asked(A, 130.0)) == (10_000, 0)
+
+
+@pytest.mark.parametrize(("interval_s", "alone_s"), [(10.0, 30.0), (30.0, 20.0)])
+def test_one_sample_alone_accuses_later_than_two(interval_s: float, alone_s: float) -> None:
+    made = ledger()
+    see(made, 1.0)
+    give(made, 10_000, 2.0)
+    see(made, 30.0, draw_ma=16_000, interval_s=interval_s)
+    assert not made.disobeys(A, 29.9 + alone_s)
+    assert made.disobeys(A, 30.0 + alone_s)
+    see(made, 40.0, draw_ma=16_000, interval_s=interval_s)
+    assert made.disobeys(A, 45.0)
+
+
+def test_an_excuse_neither_accuses_nor_acquits() -> None:
+    made = ledger()
+    see(made, 1.0)
+    give(made, 10_000, 2.0)
+    see(made, 30.0, draw_ma=16_000)
+    give(made, 20_000, 31.0)
+    give(made, 8_000, 32.0)
+    # Measured while the car could still follow the 20 A of a moment ago.
+    see(made, 36.0, draw_ma=16_000)
+    assert not made.exceeds(A)
+    assert not made.disobeys(A, 60.0)
+    see(made, 46.0, draw_ma=16_000)
+    assert made.disobeys(A, 46.0)
+    see(made, 56.0, draw_ma=8_000)
+    assert not made.disobeys(A, 90.0)
