@@ -28,8 +28,8 @@ PAGES = (
     "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",
     "/settings/energy/add", "/settings/energy/aa/attach", "/evidence",
-    "/settings/meters", "/settings/meters/nemo", "/settings/health", "/password", "/help",
-    "/help/errors/DLM-003", "/nothing-here",
+    "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
+    "/password", "/help", "/help/errors/DLM-003", "/nothing-here",
 )  # fmt: skip
 
 
