@@ -32,6 +32,8 @@ log = logging.getLogger(__name__)
 
 PERIOD_S = 1.0
 
+EARLY_S = 0.01
+
 
 class ControlLoop:
     """Runs the cycle. An error in a cycle is logged and leaves every limit as low as it was."""
@@ -90,7 +92,8 @@ class ControlLoop:
             self._hurry.clear()
             self.cycle()
             now_s = self._clock.monotonic_s()
-            if now_s >= next_s:
+            # A wait may end a hair before its time: that is the cycle which was due, not one more.
+            if now_s > next_s - EARLY_S:
                 next_s = max(next_s + PERIOD_S, now_s)
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(next_s - now_s):

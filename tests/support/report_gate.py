@@ -30,7 +30,7 @@ CAPACITY = "capacity_used_ratio"
 CAPACITY_USED = 0.95
 LESS_CAPACITY: Mapping[str, float] = {
     # Half of it without a living manager, or without a meter that can be trusted: safety costs.
-    "manager-killed": 0.85,
+    "manager-killed": 0.8,
     "meter-gone": 0.85,
     "meter-lies": 0.85,
     # What 25 stations out of reach may begin to draw stays reserved.
@@ -39,8 +39,6 @@ LESS_CAPACITY: Mapping[str, float] = {
     "lossy-lan": 0.88,
     # All stations are away at once, again and again.
     "reboot-storm": 0.9,
-    # Five minutes, one of them to begin with.
-    "small-4": 0.7,
     # Cars come and go all day long; most of the day few want more.
     "workplace-day": 0.9,
 }
