@@ -2,7 +2,8 @@
 
 A car may stop by itself between two reports, so what a report says is not certain for long: a
 connector counts once it has reported since the contradiction began; of those that have not, the
-largest two are left out. Which phase an outlet loads is taken from the configuration only where
+largest two are left out. Where nobody has reported since, they may all have lost their power, or
+be starting anew: then it takes a report to tell. Which phase an outlet loads is taken from the configuration only where
 steps have confirmed it; otherwise what counts is the least it puts on any phase, and the sum.
 """
 
@@ -98,6 +99,8 @@ class FloorWatch:
         if since_s is None:
             since_s = self._below_since[slot] = now_s
         stale = sorted((floor[slot] for floor, at_s in draws if at_s < since_s), reverse=True)
+        if len(stale) == len(draws):
+            return None
         certain = total - sum(stale[:_MAY_STOP])
         return certain if certain and _contradicts(certain, shown_ma) else None
 

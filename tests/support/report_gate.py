@@ -37,9 +37,8 @@ LESS_CAPACITY: Mapping[str, float] = {
     "group-partition": 0.87,
     # One message in twenty is lost, in either direction.
     "lossy-lan": 0.88,
-    # All stations are away at once, again and again, and a meter that shows none of their last known
-    # draws is doubted for a while.
-    "reboot-storm": 0.8,
+    # All stations are away at once, again and again.
+    "reboot-storm": 0.9,
     # Cars come and go all day long; most of the day few want more.
     "workplace-day": 0.9,
 }

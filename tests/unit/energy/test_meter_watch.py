@@ -168,17 +168,27 @@ def test_voltages_that_rest_as_they_never_did() -> None:
 # ------------------------------------------------------------- less than is certain
 
 
-def test_less_than_many_cars_draw_convicts_in_five_seconds() -> None:
+def test_less_than_many_cars_draw_convicts_in_five_seconds_once_one_reports() -> None:
     bench = Bench()
     for name in "ABCD":
         bench.charge(name, 16)
     bench.show((70, 70, 70), 3, noise=1)
-    assert bench.show((14, 14, 14), 5, noise=1) is None
+    assert bench.show((14, 14, 14), 3, noise=1) is None
+    bench.charge("A", 16)
+    assert bench.show((14, 14, 14), 2, noise=1) is None
     verdict = bench.show((14, 14, 14), 1, noise=1)
     assert verdict is not None
     assert verdict.lie is Lie.TOO_LOW
     assert verdict.numbers["certain_ma"] == 32_000  # two of them may just have stopped
     assert verdict.distrusted
+
+
+def test_all_that_fall_silent_together_may_have_lost_their_power() -> None:
+    bench = Bench()
+    for name in "ABCD":
+        bench.charge(name, 16)
+    bench.show((70, 70, 70), 3, noise=1)
+    assert bench.show((6, 6, 6), 60, noise=1) is None
 
 
 def test_one_car_may_have_stopped_until_it_reports() -> None:
