@@ -20,137 +20,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from math import inf
-from typing import NamedTuple
 
 from app.domain.station import ConnectorKey
+from app.energy.ledger_entry import Entry, Sent, may_have_lapsed
 from app.energy.settings import EnergySettings
 from app.energy.site_model import ConnectorNode
 from app.energy.site_state import ConnectorSample, ConnectorState
-
-
-class _Held(NamedTuple):
-    """A limit, when it is asked to end, and when it certainly has (monotonic)."""
-
-    limit_ma: int
-    lease_until_s: float
-    holds_until_s: float
-
-
-class _Sent:
-    """A limit sent and not yet answered."""
-
-    __slots__ = ("holds_until_s", "lease_until_s", "limit_ma", "lost", "number", "sent_s")
-
-    def __init__(
-        self, number: int, limit_ma: int, sent_s: float, lease_until_s: float, *, proven: bool
-    ) -> None:
-        self.number = number
-        self.limit_ma = limit_ma
-        self.sent_s = sent_s
-        self.lease_until_s = lease_until_s
-        self.holds_until_s = lease_until_s if proven else inf
-        self.lost = False
-
-
-class _Entry:
-    """What is known of one connector."""
-
-    def __init__(self, node: ConnectorNode) -> None:
-        self.node = node
-        self.online = False
-        self.seen = False
-        self.car_present = False
-        self.controllable = True
-        self.transaction_id: int | None = None
-        self.fallback_ma: int | None = None
-        self.fallback_pending_ma: int | None = None
-        self.confirmed_ma: int | None = None
-        self.confirmed_number = 0
-        self.confirmed_s = -inf
-        # When the limit is asked to end, and when it certainly has.
-        self.lease_until_s = inf
-        self.holds_until_s = inf
-        self.sent: list[_Sent] = []
-        # Values that were in force and may still be followed: (value, until when).
-        self.settling: list[tuple[int, float]] = []
-        # Low water: values that were possible lately, for the least the car may be drawing.
-        self.trail: list[tuple[int, float]] = []
-        self.raised_s = -inf
-        self.changed_s = -inf
-        self.sample: ConnectorSample | None = None
-        self.sample_seen_s = -inf
-        self.sample_interval_s = 0.0
-        self.over_since_s: float | None = None
-        self.over_samples = 0
-        self.over_ma: int | None = None
-        self.refusals = 0
-        self.failed_s = -inf
-        self.failures = 0
-
-    # ------------------------------------------------------------- values in force
-
-    def most(self, limit: _Held | _Sent, now_s: float, settings: EnergySettings) -> int:
-        """The greatest value that ``limit`` may mean now: itself, the fallback, or either.
-
-        Once its lease has certainly lapsed, and the car has had its time to follow, the fallback.
-        """
-        if self.fallback_ma is None:
-            return limit.limit_ma
-        certain_s = limit.holds_until_s + settings.lease_grace_s
-        if now_s >= certain_s + settings.follow_s:
-            return self.fallback_ma
-        if _may_have_lapsed(limit.lease_until_s, now_s, settings.lease_grace_s):
-            return max(limit.limit_ma, self.fallback_ma)
-        return limit.limit_ma
-
-    def least(self, limit: _Held | _Sent, now_s: float, grace_s: float) -> int:
-        """The least value that ``limit`` may mean now."""
-        if self.fallback_ma is None:
-            return limit.limit_ma
-        if _may_have_lapsed(limit.lease_until_s, now_s, grace_s):
-            return min(limit.limit_ma, self.fallback_ma)
-        return limit.limit_ma
-
-    def confirmed(self) -> _Held | None:
-        """The limit that was accepted last."""
-        if self.confirmed_ma is None:
-            return None
-        return _Held(self.confirmed_ma, self.lease_until_s, self.holds_until_s)
-
-    def base(self, now_s: float, settings: EnergySettings) -> int:
-        """The greatest value that can be in force at the station."""
-        confirmed = self.confirmed()
-        value = self.without_limit() if confirmed is None else self.most(confirmed, now_s, settings)
-        for sent in self.sent:
-            value = max(value, self.most(sent, now_s, settings))
-        return value
-
-    def without_limit(self) -> int:
-        """What the station allows when no limit of a transaction was accepted."""
-        if self.fallback_ma is not None:
-            return max(self.fallback_ma, self.fallback_pending_ma or 0)
-        if self.seen or not self.node.metered:
-            return self.node.rating_ma
-        return 0
-
-    def forget_limits(self) -> None:
-        """The transaction is over: its limits died with it."""
-        self.confirmed_ma = None
-        self.lease_until_s = inf
-        self.holds_until_s = inf
-        self.sent = []
-        self.settling = []
-        self.trail = []
-        self.sample = None
-        self.over_since_s = None
-        self.over_samples = 0
-        self.over_ma = None
-        self.refusals = 0
-        self.failures = 0
-        self.failed_s = -inf
-        self.raised_s = -inf
-        self.changed_s = -inf
-        self.confirmed_s = -inf
 
 
 class Ceilings:
@@ -158,17 +33,17 @@ class Ceilings:
 
     def __init__(self, nodes: Iterable[ConnectorNode], settings: EnergySettings) -> None:
         self._settings = settings
-        self._entries: dict[ConnectorKey, _Entry] = {}
+        self._entries: dict[ConnectorKey, Entry] = {}
         self._number = 0
         self.replace_nodes(nodes)
 
     def replace_nodes(self, nodes: Iterable[ConnectorNode]) -> None:
         """Take over a changed configuration; what is known of remaining connectors stays."""
-        entries: dict[ConnectorKey, _Entry] = {}
+        entries: dict[ConnectorKey, Entry] = {}
         for node in nodes:
             entry = self._entries.get(node.key)
             if entry is None:
-                entry = _Entry(node)
+                entry = Entry(node)
             entry.node = node
             entries[node.key] = entry
         self._entries = entries
@@ -198,7 +73,7 @@ class Ceilings:
             entry.raised_s = now_s
         if limit_ma != previous:
             entry.changed_s = now_s
-        entry.sent.append(_Sent(self._number, limit_ma, now_s, lease_until_s, proven=proven))
+        entry.sent.append(Sent(self._number, limit_ma, now_s, lease_until_s, proven=proven))
         entry.trail.append((limit_ma, inf))
         return self._number
 
@@ -310,7 +185,7 @@ class Ceilings:
             # No limit ever leaves before the fallback is installed, so the station holds it.
             entry.fallback_ma = entry.node.fallback_ma
         self._number += 1
-        record = _Sent(self._number, limit_ma, -inf, lease_until_s, proven=True)
+        record = Sent(self._number, limit_ma, -inf, lease_until_s, proven=True)
         record.lost = True
         entry.sent.append(record)
         entry.trail.append((0, inf))
@@ -395,7 +270,7 @@ class Ceilings:
         """The least limit the car may be following since its last sample; ``None``: no limit."""
         entry = self._entries[key]
         values = [value for value, _ in entry.trail]
-        lapsed = _may_have_lapsed(entry.lease_until_s, now_s, self._settings.lease_grace_s)
+        lapsed = may_have_lapsed(entry.lease_until_s, now_s, self._settings.lease_grace_s)
         if entry.fallback_ma is not None and (entry.confirmed_ma is None or lapsed):
             values.append(entry.fallback_ma)
         return min(values, default=None)
@@ -487,14 +362,14 @@ class Ceilings:
 
     # ------------------------------------------------------------- inside
 
-    def _in_force(self, entry: _Entry, now_s: float) -> int | None:
+    def _in_force(self, entry: Entry, now_s: float) -> int | None:
         """The confirmed limit, or the fallback where there is none any more."""
         lapsed = now_s >= entry.holds_until_s + self._settings.lease_grace_s
         if entry.confirmed_ma is None or (lapsed and entry.fallback_ma is not None):
             return entry.fallback_ma
         return entry.confirmed_ma
 
-    def _asked(self, entry: _Entry, now_s: float) -> int | None:
+    def _asked(self, entry: Entry, now_s: float) -> int | None:
         for sent in reversed(entry.sent):
             restored = sent.sent_s == -inf and entry.confirmed_ma is None
             holds = now_s < sent.holds_until_s + self._settings.lease_grace_s
@@ -502,12 +377,12 @@ class Ceilings:
                 return sent.limit_ma
         return self._in_force(entry, now_s)
 
-    def _settle(self, entry: _Entry, was_ma: int, now_s: float) -> None:
+    def _settle(self, entry: Entry, was_ma: int, now_s: float) -> None:
         if was_ma > entry.base(now_s, self._settings):
             entry.settling.append((was_ma, now_s + self._settings.follow_s))
 
     @staticmethod
-    def _close_trail(entry: _Entry, confirmed_ma: int, now_s: float) -> None:
+    def _close_trail(entry: Entry, confirmed_ma: int, now_s: float) -> None:
         """What is no longer possible is still followed for a while: it keeps its end."""
         possible = {confirmed_ma, *(sent.limit_ma for sent in entry.sent)}
         trail = [(value, end) for value, end in entry.trail if end != inf]
@@ -515,7 +390,7 @@ class Ceilings:
         entry.trail = [one for one in trail if one[0] not in possible]
         entry.trail += [(value, inf) for value in possible]
 
-    def _measured(self, entry: _Entry, sample: ConnectorSample) -> None:
+    def _measured(self, entry: Entry, sample: ConnectorSample) -> None:
         settings = self._settings
         measured_s = sample.at_s - settings.sample_delay_s
         entry.trail = [one for one in entry.trail if one[1] > measured_s - settings.follow_s]
@@ -547,7 +422,7 @@ class Ceilings:
         if entry.over_since_s is None:
             entry.over_since_s = sample.at_s
 
-    def _recognise(self, entry: _Entry, sample: ConnectorSample) -> None:
+    def _recognise(self, entry: Entry, sample: ConnectorSample) -> None:
         """A draw above the fallback proves that the station holds the limit on record."""
         if entry.confirmed_ma is not None or not entry.sent or entry.sent[0].sent_s != -inf:
             return
@@ -560,8 +435,3 @@ class Ceilings:
             # It was in force all along: nothing lower has to settle.
             entry.trail = [(restored.limit_ma, inf)]
             entry.trail += [(sent.limit_ma, inf) for sent in entry.sent]
-
-
-def _may_have_lapsed(lease_until_s: float, now_s: float, grace_s: float) -> bool:
-    """Whether a station may have let a lease lapse; its clock may be ahead."""
-    return now_s >= lease_until_s - grace_s

@@ -26,8 +26,9 @@ from app.energy.site_watch import SiteWatch
 from app.services.alarms import Finding
 from app.services.audit import AuditTrail
 from app.services.configuration import ConfigurationService
+from app.services.energy_ports import Learnt, LearntRepository
 from app.services.live import Severity
-from app.services.ports import Clock, Learnt, LearntRepository, SiteConfiguration
+from app.services.ports import Clock, SiteConfiguration
 from app.services.registry import Registry
 from app.services.tasks import TaskSupervisor
 

@@ -19,8 +19,9 @@ from app.energy.plan import BalanceSource, Plan
 from app.energy.planner import Planner
 from app.energy.site_state import SiteState
 from app.services.configuration import ConfigurationService
+from app.services.energy_ports import EvidenceRepository
 from app.services.evidence_log import EvidenceLog
-from app.services.ports import Clock, EvidenceRepository
+from app.services.ports import Clock
 from app.services.registry import Registry
 
 SEVERE_PERMILLE = 1_050

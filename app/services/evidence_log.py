@@ -13,7 +13,8 @@ import msgspec
 
 from app.domain.errors import StorageError
 from app.domain.evidence import EvidenceEvent, EvidenceMonth
-from app.services.ports import Clock, EvidenceRepository
+from app.services.energy_ports import EvidenceRepository
+from app.services.ports import Clock
 
 log = logging.getLogger(__name__)
 

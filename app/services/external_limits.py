@@ -18,7 +18,8 @@ from app.domain.limits import CircuitCap, LimitSource
 from app.domain.outside_limit import LONGEST_ORDER, PAGE, OutsideOrder
 from app.domain.rules import Bound
 from app.services.audit import AuditTrail
-from app.services.ports import Clock, OutsideLimitRepository, SiteConfiguration
+from app.services.energy_ports import OutsideLimitRepository
+from app.services.ports import Clock, SiteConfiguration
 from app.services.rule_checks import check_bound
 
 log = logging.getLogger(__name__)

@@ -20,7 +20,8 @@ from app.domain.limits import Allocation, LimitSource, Reason, ReasonCode
 from app.domain.station import ConnectorKey
 from app.energy.plan import Plan
 from app.energy.site_state import SiteState
-from app.services.ports import Clock, LimitHistoryRepository
+from app.services.energy_ports import LimitHistoryRepository
+from app.services.ports import Clock
 
 log = logging.getLogger(__name__)
 

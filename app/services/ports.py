@@ -14,14 +14,18 @@ import msgspec
 
 from app.domain.badge import Badge
 from app.domain.circuit import Circuit
-from app.domain.evidence import EvidenceEvent, EvidenceMonth, LimitRecord
 from app.domain.meter import MeterConfig, MeterReading
-from app.domain.outside_limit import OutsideOrder, SiteToken
 from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.session import Priority
 from app.services.conduct_ports import CapabilityRepository, ConductRepository
+from app.services.energy_ports import (
+    EvidenceRepository,
+    LearntRepository,
+    LimitHistoryRepository,
+    OutsideLimitRepository,
+)
 
 
 class Clock(Protocol):
@@ -220,46 +224,6 @@ class LimitRepository(Protocol):
         ...
 
 
-class LimitHistoryRepository(Protocol):
-    """The limits that each transaction was granted, with their reasons."""
-
-    async def add(self, records: Sequence[LimitRecord]) -> None:
-        """Writes all or none."""
-        ...
-
-    async def of(self, transaction_id: int) -> Sequence[LimitRecord]:
-        """Oldest first."""
-        ...
-
-    async def prune(self, before_utc: datetime) -> int:
-        """Deletes those of transactions received before; returns how many."""
-        ...
-
-
-class EvidenceRepository(Protocol):
-    """Overloads, lost meters, disobeying stations, and the account of each month."""
-
-    async def record(
-        self, events: Sequence[EvidenceEvent], months: Sequence[EvidenceMonth]
-    ) -> None:
-        """Inserts or replaces events; adds what ``months`` say to their accounts."""
-        ...
-
-    async def events(
-        self, since_utc: datetime, circuit_id: str | None = None, limit: int = 1_000
-    ) -> Sequence[EvidenceEvent]:
-        """Newest first; of one circuit, or of all."""
-        ...
-
-    async def months(self) -> Sequence[EvidenceMonth]:
-        """Oldest first."""
-        ...
-
-    async def prune(self, before_utc: datetime) -> int:
-        """Deletes older events and months; returns how many events."""
-        ...
-
-
 class SiteConfiguration(msgspec.Struct, frozen=True):
     """Everything the installer configures."""
 
@@ -288,34 +252,6 @@ class SiteRepository(Protocol):
 
     async def identities(self) -> dict[str, StationIdentity]:
         """By station."""
-        ...
-
-
-class OutsideLimitRepository(Protocol):
-    """Orders of outside limits, and the tokens that may give them."""
-
-    async def save(self, order: OutsideOrder) -> None:
-        """Inserts, or replaces the order of the same source on the same circuit."""
-        ...
-
-    async def remove(self, circuit_id: str, source: str) -> None:
-        """Forgets the order."""
-        ...
-
-    async def list(self) -> Sequence[OutsideOrder]:
-        """All orders, by circuit and source."""
-        ...
-
-    async def save_token(self, token: SiteToken) -> None:
-        """Inserts a token."""
-        ...
-
-    async def remove_token(self, token_id: str) -> None:
-        """Revokes a token; its orders stay."""
-        ...
-
-    async def tokens(self) -> Sequence[SiteToken]:
-        """All tokens, oldest first."""
         ...
 
 
@@ -440,30 +376,6 @@ class SetAside(msgspec.Struct, frozen=True):
     at_utc: datetime
     since_utc: datetime
     """The state in use again: what was recorded from then to ``at_utc`` is in the file only."""
-
-
-class Learnt(msgspec.Struct, frozen=True):
-    """Something that was learnt: ``record`` is the JSON of what ``kind`` stands for."""
-
-    kind: str
-    subject: str
-    record: str
-
-
-class LearntRepository(Protocol):
-    """What the manager has learnt by itself."""
-
-    async def save(self, learnt: Sequence[Learnt]) -> None:
-        """Inserts or replaces, all or none."""
-        ...
-
-    async def remove(self, kind: str, subject: str) -> None:
-        """Forgets one."""
-        ...
-
-    async def load(self) -> Sequence[Learnt]:
-        """Everything, by kind and subject."""
-        ...
 
 
 class Store(Protocol):

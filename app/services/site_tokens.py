@@ -12,7 +12,8 @@ import secrets
 from app.domain.errors import AccessDeniedError, InvalidInputError, NotFoundError
 from app.domain.outside_limit import SiteToken
 from app.services.audit import AuditTrail
-from app.services.ports import Clock, OutsideLimitRepository
+from app.services.energy_ports import OutsideLimitRepository
+from app.services.ports import Clock
 from app.services.throttle import Throttle, ThrottleRule, origin_of
 
 MOST_TOKENS = 20

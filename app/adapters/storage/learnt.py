@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from app.adapters.storage.database import Database
 from app.adapters.storage.engine import Engine
-from app.services.ports import Learnt
+from app.services.energy_ports import Learnt
 
 _SAVE = """
     INSERT INTO learnt (kind, subject, record) VALUES (?, ?, ?)

@@ -15,7 +15,7 @@ from app.domain.station import ConnectorKey
 from app.domain.units import Rotation
 from app.energy.meter_verdict import Lie
 from app.energy.phase_detective import PhaseEvidence, Standing
-from app.services.ports import Learnt
+from app.services.energy_ports import Learnt
 from tests.support.scripted import MemoryManager
 
 A = ConnectorKey("A-001", 1)
