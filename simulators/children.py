@@ -99,6 +99,15 @@ class ManagerProcess:
     def step_clock(self, by_s: float) -> None:
         """Nothing: the clock of a real machine is not for a scenario to set."""
 
+    def order_limit(self, circuit: str, limit_a: float, for_s: float) -> None:
+        """Nothing: an order needs a token, which only the site's manager can make."""
+
+    def break_planner(self) -> None:
+        """Nothing: a process cannot be made to err from outside."""
+
+    def mend_planner(self) -> None:
+        """Nothing: it never broke."""
+
     def revive(self) -> None:
         """Starts it again on the same data."""
         self._restart = asyncio.get_running_loop().create_task(self.start())

@@ -105,6 +105,22 @@ class ManagerKilled(Part, tag_field="kind", tag="manager-killed", frozen=True, k
     for_s: float
 
 
+class OutsideLimit(Part, tag_field="kind", tag="outside-limit", frozen=True, kw_only=True):
+    """The network operator orders a circuit to carry no more than this for a while."""
+
+    at_s: float
+    for_s: float
+    circuit: str
+    limit_a: float
+
+
+class PlannerFails(Part, tag_field="kind", tag="planner-fails", frozen=True, kw_only=True):
+    """A fault in the manager's own planning: every attempt to plan fails."""
+
+    at_s: float
+    for_s: float
+
+
 Event = (
     MeterDead
     | MeterLies
@@ -113,4 +129,6 @@ Event = (
     | StationsFault
     | ClockStep
     | ManagerKilled
+    | OutsideLimit
+    | PlannerFails
 )

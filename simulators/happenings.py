@@ -12,6 +12,8 @@ from simulators.events import (
     ManagerKilled,
     MeterDead,
     MeterLies,
+    OutsideLimit,
+    PlannerFails,
     StationsFault,
     StationsOffline,
     StationsReboot,
@@ -42,6 +44,18 @@ class ManagerSwitch(Protocol):
 
     def step_clock(self, by_s: float) -> None:
         """The clock of its machine is set that much ahead."""
+        ...
+
+    def order_limit(self, circuit: str, limit_a: float, for_s: float) -> None:
+        """A circuit shall carry no more than that per phase for a while."""
+        ...
+
+    def break_planner(self) -> None:
+        """From now on its planning fails."""
+        ...
+
+    def mend_planner(self) -> None:
+        """Its planning works again."""
         ...
 
 
@@ -89,6 +103,11 @@ class Happenings:
             case ManagerKilled():
                 at(event.at_s, self._manager_dies)
                 at(end_s, self._manager_revives)
+            case OutsideLimit():
+                at(event.at_s, partial(self._order_limit, event))
+            case PlannerFails():
+                at(event.at_s, self._planner_fails)
+                at(end_s, self._planner_works)
 
     # ------------------------------------------------------------------ meters
 
@@ -131,6 +150,22 @@ class Happenings:
         if self._manager is not None:
             self._tell(f"the manager's clock is set by {by_s:+.0f} s")
             self._manager.step_clock(by_s)
+
+    def _order_limit(self, event: OutsideLimit) -> None:
+        if self._manager is not None:
+            limit_a = round(event.limit_a * self._plan.scale, 1)
+            self._tell(f"the network operator orders {limit_a:g} A")
+            self._manager.order_limit(event.circuit, limit_a, event.for_s)
+
+    def _planner_fails(self) -> None:
+        if self._manager is not None:
+            self._tell("the manager's planning fails")
+            self._manager.break_planner()
+
+    def _planner_works(self) -> None:
+        if self._manager is not None:
+            self._tell("the manager's planning works again")
+            self._manager.mend_planner()
 
     # ------------------------------------------------------------------ stations
 

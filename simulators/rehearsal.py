@@ -36,6 +36,9 @@ from app.adapters.station_connection import StationConnection
 from app.adapters.storage.store import SqliteStore, open_store
 from app.config import Settings
 from app.domain.meter import MeterConfig
+from app.domain.outside_limit import OutsideOrder
+from app.domain.rules import Bound
+from app.domain.units import PhaseCurrents
 from app.meters.catalogue import Catalogue
 from app.meters.status import Trouble
 from app.services.circuits import MeterTest
@@ -140,6 +143,7 @@ class ManagerUnderTest:
         self._connections: dict[str, StationConnection] = {}
         self._ends: dict[asyncio.Task[None], tuple[MemoryLink, MemoryLink]] = {}
         self._revival: asyncio.Task[None] | None = None
+        self._orders: list[asyncio.Task[OutsideOrder]] = []
         self.reaches: Callable[[str], bool] = lambda _: True
         """Whether frames pass between it and a station, by the station's identity."""
 
@@ -183,6 +187,32 @@ class ManagerUnderTest:
     def step_clock(self, by_s: float) -> None:
         """The clock of its machine is set that much ahead."""
         self._clock.step(by_s)
+
+    def order_limit(self, circuit: str, limit_a: float, for_s: float) -> None:
+        """The network operator's order, as a program with a token would give it."""
+        if self._manager is not None:
+            order = self._manager.external.order(
+                circuit,
+                Bound(limit=PhaseCurrents.uniform(round(limit_a * 1000))),
+                timedelta(seconds=for_s),
+                source="network-operator",
+                by="network-operator",
+            )
+            self._orders.append(asyncio.get_running_loop().create_task(order))
+
+    def break_planner(self) -> None:
+        """Its planning fails from now on, as a fault in it would make it."""
+
+        def fail(_state: object) -> None:
+            raise RuntimeError("a fault put in on purpose")
+
+        if self._manager is not None:
+            vars(self._manager.planner)["plan"] = fail
+
+    def mend_planner(self) -> None:
+        """Its planning works again."""
+        if self._manager is not None:
+            vars(self._manager.planner).pop("plan", None)
 
     def flagged(self) -> Collection[tuple[str, int]] | None:
         """The outlets that it says disobey; ``None`` while it does not run."""

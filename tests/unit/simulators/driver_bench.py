@@ -55,6 +55,15 @@ class ManagerLog:
     def step_clock(self, by_s: float) -> None:
         self.events.append(f"clock {by_s:+.0f} s")
 
+    def order_limit(self, circuit: str, limit_a: float, for_s: float) -> None:
+        self.events.append(f"{circuit} {limit_a:g} A for {for_s:g} s")
+
+    def break_planner(self) -> None:
+        self.events.append("planner broken")
+
+    def mend_planner(self) -> None:
+        self.events.append("planner mended")
+
 
 class Playing:
     """A driver with all that belongs to it."""

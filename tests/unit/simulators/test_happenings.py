@@ -143,6 +143,18 @@ def test_the_managers_clock_is_set() -> None:
     assert played.manager.events == ["clock -3600 s"]
 
 
+def test_orders_and_faults_of_the_manager() -> None:
+    async def check(playing: Playing) -> None:
+        await playing.driver.play(100)
+
+    events = (
+        "[{kind: outside-limit, circuit: supply, limit_a: 20, at_s: 60, for_s: 30},"
+        " {kind: planner-fails, at_s: 70, for_s: 20}]"
+    )
+    played = play(site(events=events), check)
+    assert played.manager.events == ["supply 20 A for 30 s", "planner broken", "planner mended"]
+
+
 def test_a_limit_of_the_hour_is_what_an_overload_is_judged_by() -> None:
     window = """
 limit_windows:
