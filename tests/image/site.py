@@ -16,6 +16,7 @@ from typing import Any, Final, Self
 import httpx
 
 from tests.image.errors import ImageTestError
+from tests.support.html import parsed
 
 PASSWORD: Final = "correct horse battery staple"
 
@@ -113,9 +114,15 @@ class Site:
         answer.raise_for_status()
         return answer.text
 
-    def _post(self, path: str, **form: str) -> None:
-        # As a browser does: the page with the form, whose hidden field comes back with the answer.
-        hidden = re.search(r'name="csrf" value="([^"]*)"', self._page(path))
-        answer = self.client.post(path, data={**form, "csrf": hidden[1] if hidden else ""})
+    def _post(self, path: str, **typed: str) -> None:
+        # As a browser does: what the page's form holds comes back, but for what was typed.
+        for form in parsed(self._page(path)).all("form", method="post"):
+            names = {element.get("name") for element in form.walk()}
+            if form.get("action", path) == path and typed.keys() <= names:
+                break
+        else:
+            raise ImageTestError(f"{path}: no form asks for {', '.join(sorted(typed))}")
+        answer = self.client.post(path, data={**form.fields(), **typed})
         if answer.status_code != httpx.codes.SEE_OTHER:
-            raise ImageTestError(f"{path}: {answer.status_code}")
+            told = [one.text for one in parsed(answer.text).all(id="summary")]
+            raise ImageTestError(f"{path}: {answer.status_code} {' '.join(told)}")
