@@ -84,6 +84,7 @@ lock: ## Choose dependency versions anew -> requirements*.lock, package-lock.jso
 	compile pyproject.toml -o requirements.lock; \
 	compile pyproject.toml --extra dev -c requirements.lock -o requirements-dev.lock; \
 	compile --group node -o requirements-node.lock; \
+	compile --group load -o requirements-load.lock; \
 	compile --group image -o requirements-image.lock
 	@sed -i '/^--/d' requirements*.lock
 	@npm=$$(command -v npm || echo .venv-node/bin/npm); \

@@ -17,7 +17,7 @@ from urllib.parse import unquote_to_bytes
 import msgspec
 import uvicorn
 from starlette.responses import PlainTextResponse, Response
-from starlette.types import Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
@@ -33,6 +33,9 @@ SUBPROTOCOL: Final = "ocpp1.6"
 
 MAX_IDENTITY: Final = 48
 """Length of a station's identity; OCPP 1.6 names none, later versions 48."""
+
+FILES: Final = "/files/"
+"""Where stations fetch and leave files, on the port they know."""
 
 HANDSHAKE_S: Final = 10.0
 MAX_HANDSHAKE_BYTES: Final = 16 * 1024
@@ -74,7 +77,9 @@ class OcppListener:
         limits: SessionLimits | None = None,
         tls: ssl.SSLContext | None = None,
         registry: StationRegistry | None = None,
+        files: ASGIApp | None = None,
     ) -> None:
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations."""
         self.settings = settings
         self.refused = 0
         """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
@@ -83,6 +88,7 @@ class OcppListener:
         self._limits = limits
         self._tls = tls
         self._registry = registry or StationRegistry()
+        self._files = files
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -134,6 +140,8 @@ class OcppListener:
                 await self._accept(scope, receive, send, identity)
             except (WebSocketDisconnect, OSError):
                 log.debug("%s: gone during the handshake", _address(scope))
+        elif self._files is not None and scope["path"].startswith(FILES):
+            await self._files(scope, receive, send)
         else:
             await _plain_http(identity)(scope, receive, send)
 

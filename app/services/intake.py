@@ -11,6 +11,17 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
+from app.ocpp16.actions.file_calls import (
+    DiagnosticsStatusNotification,
+    FirmwareStatusNotification,
+)
+from app.ocpp16.actions.security_calls import (
+    LogStatusNotification,
+    SecurityEventNotification,
+    SignCertificate,
+    SignCertificateConfirmation,
+    SignedFirmwareStatusNotification,
+)
 from app.ocpp16.actions.station_calls import (
     Authorize,
     AuthorizeConfirmation,
@@ -28,7 +39,7 @@ from app.ocpp16.actions.station_calls import (
     StatusNotificationConfirmation,
     StopTransaction,
 )
-from app.ocpp16.actions.types import DataTransferStatus
+from app.ocpp16.actions.types import Call, CommandStatus, Confirmation, DataTransferStatus
 from app.ocpp16.registration import BootIntervals, Standing, boot_answer, identity_of
 from app.ocpp16.statuses import status_report
 from app.services.authorization import Authorization
@@ -42,14 +53,15 @@ from app.services.tasks import TaskSupervisor
 log = logging.getLogger(__name__)
 
 
-class _Caller(NamedTuple):
+class Caller(NamedTuple):
     """Who is calling: the link, and the adopted station behind it, if it is one."""
 
     link: StationLink
     station: StationLive | None
 
 
-Answer = Callable[[_Caller, Any], Awaitable[Any]]
+Answer = Callable[[Caller, Any], Awaitable[Any]]
+"""Makes the confirmation of one kind of CALL; may raise ``OcppError``."""
 
 
 class Intake:
@@ -88,7 +100,17 @@ class Intake:
             MeterValues: self._meter_values,
             StopTransaction: self._stop,
             DataTransfer: self._data_transfer,
+            DiagnosticsStatusNotification: _acknowledge,
+            FirmwareStatusNotification: _acknowledge,
+            LogStatusNotification: _acknowledge,
+            SecurityEventNotification: _acknowledge,
+            SignedFirmwareStatusNotification: _acknowledge,
+            SignCertificate: self._sign_certificate,
         }
+
+    def serve(self, kind: type[Call[Any]], answer: Answer) -> None:
+        """Has ``answer`` take the CALLs of this kind, whoever makes them."""
+        self._answers[kind] = answer
 
     async def connected(self, link: StationLink) -> None:
         """Takes the newest link for the station's own; sets the station up if it never was."""
@@ -117,10 +139,10 @@ class Intake:
         station = self._registry.station(link.station_id)
         if station is None:
             await self._inbox.heard(link)
-        return await self._answers[type(request)](_Caller(link, station), request)
+        return await self._answers[type(request)](Caller(link, station), request)
 
     async def _boot(
-        self, caller: _Caller, request: BootNotification
+        self, caller: Caller, request: BootNotification
     ) -> BootNotificationConfirmation:
         link, station = caller
         identity = identity_of(request)
@@ -139,11 +161,11 @@ class Intake:
     def _boot_answer(self, standing: Standing) -> BootNotificationConfirmation:
         return boot_answer(standing, self._intervals, self._jitter(), self._clock.utc_now())
 
-    async def _heartbeat(self, _caller: _Caller, _request: Heartbeat) -> HeartbeatConfirmation:
+    async def _heartbeat(self, _caller: Caller, _request: Heartbeat) -> HeartbeatConfirmation:
         return HeartbeatConfirmation(current_time=self._clock.utc_now())
 
     async def _status(
-        self, caller: _Caller, request: StatusNotification
+        self, caller: Caller, request: StatusNotification
     ) -> StatusNotificationConfirmation:
         link, station = caller
         if station is None:
@@ -159,27 +181,37 @@ class Intake:
             live.error_code = report.fault
         return _STATUS_CONFIRMATION
 
-    async def _authorize(self, caller: _Caller, request: Authorize) -> AuthorizeConfirmation:
+    async def _authorize(self, caller: Caller, request: Authorize) -> AuthorizeConfirmation:
         status = await self._authorization.decide(
             request.id_tag, caller.station, caller.link.station_id
         )
         return AuthorizeConfirmation(id_tag_info=IdTagInfo(status=status))
 
-    async def _start(self, caller: _Caller, request: StartTransaction) -> Any:
+    async def _start(self, caller: Caller, request: StartTransaction) -> Any:
         return await self._sessions.start(caller.station, caller.link.station_id, request)
 
-    async def _meter_values(self, caller: _Caller, request: MeterValues) -> MeterValuesConfirmation:
+    async def _meter_values(self, caller: Caller, request: MeterValues) -> MeterValuesConfirmation:
         if caller.station is not None:
             self._sessions.meter_values(caller.station, request)
         return _METER_VALUES_CONFIRMATION
 
-    async def _stop(self, caller: _Caller, request: StopTransaction) -> Any:
+    async def _stop(self, caller: Caller, request: StopTransaction) -> Any:
         return await self._sessions.stop(caller.station, caller.link.station_id, request)
 
     async def _data_transfer(
-        self, _caller: _Caller, _request: DataTransfer
+        self, _caller: Caller, _request: DataTransfer
     ) -> DataTransferConfirmation:
         return DataTransferConfirmation(status=DataTransferStatus.UNKNOWN_VENDOR_ID)
+
+    async def _sign_certificate(
+        self, _caller: Caller, _request: SignCertificate
+    ) -> SignCertificateConfirmation:
+        return SignCertificateConfirmation(status=CommandStatus.REJECTED)
+
+
+async def _acknowledge(_caller: Caller, request: Call[Any]) -> Confirmation:
+    """The confirmation of a notification, which says nothing."""
+    return request.confirmation_type()
 
 
 _STATUS_CONFIRMATION = StatusNotificationConfirmation()

@@ -16,6 +16,7 @@ from app.web import rule_words, wording
 from app.web.assets import Assets
 from app.web.i18n import DASH, LANGUAGE_NAMES, Language, languages
 from app.web.notices import NOTICES
+from app.web.station_tabs import STATION_TABS
 from app.web.tiles import quoted
 
 if TYPE_CHECKING:
@@ -77,6 +78,7 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
         rule_words=rule_words,
         rule_key=rule_key,
         phases=PHASES,
+        station_tabs=STATION_TABS,
         dash=DASH,
         icon=icon,
     )

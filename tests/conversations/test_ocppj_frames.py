@@ -296,7 +296,7 @@ def test_4_2_3_an_unknown_action_is_not_implemented() -> None:
         manager << SILENCE
 
 
-@pytest.mark.parametrize("action", ["FirmwareStatusNotification", "SetChargingProfile"])
+@pytest.mark.parametrize("action", ["UpdateFirmware", "SetChargingProfile"])
 def test_4_2_3_a_known_action_that_we_do_not_take_is_not_supported(action: str) -> None:
     with Playbook() as (station, manager, _after):
         station >> Wire(f'[2,"1","{action}",{{}}]')

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from app.ocpp16.actions import manager_calls, station_calls
+from app.ocpp16.actions import (
+    access_calls,
+    file_calls,
+    manager_calls,
+    security_calls,
+    station_calls,
+)
 from app.ocpp16.actions.types import Call
 
 FROM_STATION: Final[dict[str, type[Call[Any]]]] = {
@@ -13,8 +19,14 @@ FROM_STATION: Final[dict[str, type[Call[Any]]]] = {
         station_calls.Authorize,
         station_calls.BootNotification,
         station_calls.DataTransfer,
+        file_calls.DiagnosticsStatusNotification,
+        file_calls.FirmwareStatusNotification,
         station_calls.Heartbeat,
+        security_calls.LogStatusNotification,
         station_calls.MeterValues,
+        security_calls.SecurityEventNotification,
+        security_calls.SignCertificate,
+        security_calls.SignedFirmwareStatusNotification,
         station_calls.StartTransaction,
         station_calls.StatusNotification,
         station_calls.StopTransaction,
@@ -25,47 +37,35 @@ FROM_STATION: Final[dict[str, type[Call[Any]]]] = {
 FROM_MANAGER: Final[dict[str, type[Call[Any]]]] = {
     call.action: call
     for call in (
+        access_calls.CancelReservation,
+        security_calls.CertificateSigned,
         manager_calls.ChangeAvailability,
         manager_calls.ChangeConfiguration,
+        access_calls.ClearCache,
         manager_calls.ClearChargingProfile,
         station_calls.DataTransfer,
+        security_calls.DeleteCertificate,
+        security_calls.ExtendedTriggerMessage,
         manager_calls.GetCompositeSchedule,
         manager_calls.GetConfiguration,
+        file_calls.GetDiagnostics,
+        security_calls.GetInstalledCertificateIds,
+        access_calls.GetLocalListVersion,
+        security_calls.GetLog,
+        security_calls.InstallCertificate,
         manager_calls.RemoteStartTransaction,
         manager_calls.RemoteStopTransaction,
+        access_calls.ReserveNow,
         manager_calls.Reset,
+        access_calls.SendLocalList,
         manager_calls.SetChargingProfile,
+        security_calls.SignedUpdateFirmware,
         manager_calls.TriggerMessage,
         manager_calls.UnlockConnector,
+        file_calls.UpdateFirmware,
     )
 }
 """Calls that we make to a station, by action."""
 
-KNOWN_ACTIONS: Final[frozenset[str]] = frozenset(
-    {
-        *FROM_STATION,
-        *FROM_MANAGER,
-        "CancelReservation",
-        "ClearCache",
-        "DiagnosticsStatusNotification",
-        "FirmwareStatusNotification",
-        "GetDiagnostics",
-        "GetLocalListVersion",
-        "ReserveNow",
-        "SendLocalList",
-        "UpdateFirmware",
-        # Improved security for OCPP 1.6-J, edition 3.
-        "CertificateSigned",
-        "DeleteCertificate",
-        "ExtendedTriggerMessage",
-        "GetInstalledCertificateIds",
-        "GetLog",
-        "InstallCertificate",
-        "LogStatusNotification",
-        "SecurityEventNotification",
-        "SignCertificate",
-        "SignedFirmwareStatusNotification",
-        "SignedUpdateFirmware",
-    }
-)
-"""Every action of OCPP 1.6 and of its security extension, supported here or not."""
+KNOWN_ACTIONS: Final[frozenset[str]] = frozenset({*FROM_STATION, *FROM_MANAGER})
+"""Every action of OCPP 1.6 and of its security extension, whoever makes it."""

@@ -25,7 +25,19 @@ def schema(action: str, *, answer: bool = False) -> dict[str, Any]:
     text = resources.files("ocpp.v16").joinpath("schemas", name).read_text("utf-8-sig")
     loaded = json.loads(text, parse_float=Decimal)
     assert isinstance(loaded, dict)
-    return loaded
+    whole: dict[str, Any] = _expanded(loaded, loaded.pop("definitions", {}))
+    return whole
+
+
+def _expanded(node: Any, definitions: dict[str, Any]) -> Any:
+    """``node`` with every reference replaced by what it refers to (the schemas have no loops)."""
+    if isinstance(node, list):
+        return [_expanded(each, definitions) for each in node]
+    if not isinstance(node, dict):
+        return node
+    if isinstance(node.get("$ref"), str):
+        return _expanded(definitions[node["$ref"].rpartition("/")[2]], definitions)
+    return {key: _expanded(each, definitions) for key, each in node.items()}
 
 
 def valid(payload: bytes, action: str, *, answer: bool = False) -> bool:
@@ -42,7 +54,7 @@ def payloads(node: dict[str, Any]) -> st.SearchStrategy[Any]:
     match node["type"]:
         case "object":
             required = set(node.get("required", ()))
-            fields = {name: payloads(each) for name, each in node["properties"].items()}
+            fields = {name: payloads(each) for name, each in node.get("properties", {}).items()}
             return st.fixed_dictionaries(
                 {name: each for name, each in fields.items() if name in required},
                 optional={name: each for name, each in fields.items() if name not in required},
