@@ -57,7 +57,11 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         registry = StationRegistry()
         ocpp = OcppListener(
             manager.handler,
-            OcppSettings(host=settings.ocpp_host, port=settings.ocpp_port),
+            OcppSettings(
+                host=settings.ocpp_host,
+                port=settings.ocpp_port,
+                heartbeat_s=settings.heartbeat_interval_s,
+            ),
             clock,
             registry=registry,
         )
@@ -81,7 +85,11 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             await asyncio.to_thread(tls_ports[1].ensure, clock.utc_now())
             ocpps = OcppListener(
                 manager.handler,
-                OcppSettings(host=settings.ocpp_host, port=settings.ocpps_port),
+                OcppSettings(
+                    host=settings.ocpp_host,
+                    port=settings.ocpps_port,
+                    heartbeat_s=settings.heartbeat_interval_s,
+                ),
                 clock,
                 tls=tls_ports[1].load(),
                 registry=registry,

@@ -88,6 +88,8 @@ class VirtualClock:
 class MemoryTransport:
     """The manager's end of a memory link, as a ``TextTransport``."""
 
+    answers_pings = True
+
     def __init__(self, link: MemoryLink) -> None:
         self._link = link
 

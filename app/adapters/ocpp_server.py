@@ -21,9 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.adapters.flow import FlowLimits
 from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
 from app.adapters.station_registry import REPLACED, StationRegistry
+from app.adapters.station_websocket import PROTOCOL_KEY, StationWebSocket
+from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import SessionLimits
 from app.services.ports import Clock, StationHandler
 
@@ -45,8 +48,9 @@ MAX_HANDSHAKE_BYTES: Final = 16 * 1024
 class OcppSettings(msgspec.Struct, frozen=True):
     """How the stations' port behaves.
 
-    ``port`` 0 takes a free one. ``ping_interval_s`` ``None`` for stations that do not answer
-    pings: then ``SessionLimits.silent_after_s`` finds dead ones.
+    ``port`` 0 takes a free one. A station that answers pings is gone when it does not in
+    ``ping_timeout_s``; one that never did, when it is silent for too long (``Liveness``, which
+    begins with ``heartbeat_s``).
     """
 
     host: str = "0.0.0.0"  # noqa: S104 (the stations are on the LAN)
@@ -56,6 +60,8 @@ class OcppSettings(msgspec.Struct, frozen=True):
     require_subprotocol: bool = False
     ping_interval_s: float | None = 30.0
     ping_timeout_s: float | None = 30.0
+    heartbeat_s: float = 60.0
+    flow: FlowLimits = FlowLimits()
     backlog: int = 512
     shutdown_s: int = 5
 
@@ -109,7 +115,7 @@ class OcppListener:
         config = uvicorn.Config(
             self,
             http=_HastyHttpProtocol,
-            ws="websockets-sansio",
+            ws=StationWebSocket,
             lifespan="off",
             ws_max_size=settings.max_message_bytes,
             ws_ping_interval=settings.ping_interval_s,
@@ -170,7 +176,8 @@ class OcppListener:
                 log.warning("%s: offers %s, not %s", identity, offered, SUBPROTOCOL)
                 await websocket.close(PROTOCOL_ERROR, f"{SUBPROTOCOL} only")
                 return
-        await self._serve(identity, _address(scope), _AsgiTransport(receive, send))
+        protocol: StationWebSocket = scope["state"][PROTOCOL_KEY]
+        await self._serve(identity, _address(scope), _AsgiTransport(receive, send, protocol))
 
     async def _deny(self, websocket: WebSocket, status: int, text: str) -> None:
         self.refused += 1
@@ -186,6 +193,8 @@ class OcppListener:
             generation=self._registry.next_generation(),
             address=address,
             limits=self._limits,
+            liveness=Liveness(self.settings.heartbeat_s, self.settings.ping_interval_s),
+            flow=self.settings.flow,
         )
         self._connections[identity] = connection
         try:
@@ -202,10 +211,15 @@ class OcppListener:
 class _AsgiTransport:
     """A connected ASGI WebSocket as a ``TextTransport``."""
 
-    def __init__(self, receive: Receive, send: Send) -> None:
+    def __init__(self, receive: Receive, send: Send, protocol: StationWebSocket) -> None:
         self._receive = receive
         self._send = send
+        self._protocol = protocol
         self._open = True
+
+    @property
+    def answers_pings(self) -> bool:
+        return self._protocol.answers_pings
 
     async def receive(self) -> str | bytes | None:
         if not self._open:

@@ -14,9 +14,11 @@ import logging
 from collections.abc import Sequence
 from typing import Any, Final, Protocol, TypeVar
 
+from app.adapters.flow import Flow, FlowLimits
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
 from app.ocpp16.actions.types import Call, Confirmation
 from app.ocpp16.frames import ErrorCode, OcppError
+from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import (
     CallAnswered,
     CallFailed,
@@ -49,6 +51,12 @@ REJECTIONS_LOGGED: Final = 5
 MAX_UNSENT: Final = 256
 """Frames that may wait for a station that does not read, before the connection ends."""
 
+MAX_UNHANDLED: Final = 32
+"""CALLs that may wait for the services; beyond, the station is not read until they have caught up.
+
+Below the session's own bound, where a CALL would be refused: a transaction's messages never are.
+"""
+
 _SHORTEST_TIMER_S: Final = 0.001
 
 _ConfirmationT = TypeVar("_ConfirmationT", bound=Confirmation)
@@ -63,6 +71,11 @@ _FAILURE_KEYS: Final[dict[FailureKind, str]] = {
 
 class TextTransport(Protocol):
     """A connected WebSocket, or what stands for it."""
+
+    @property
+    def answers_pings(self) -> bool:
+        """Whether the station answers pings, so that the transport finds out when it is gone."""
+        ...
 
     async def receive(self) -> str | bytes | None:
         """The next message (bytes for a binary one); ``None`` once closed, for ever after."""
@@ -80,7 +93,7 @@ class TextTransport(Protocol):
 class StationConnection:
     """One live connection: a ``StationLink`` for the services, ``run`` for whoever accepted it."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is told by name
         self,
         station_id: str,
         transport: TextTransport,
@@ -90,7 +103,10 @@ class StationConnection:
         generation: int,
         address: str = "",
         limits: SessionLimits | None = None,
+        liveness: Liveness | None = None,
+        flow: FlowLimits | None = None,
     ) -> None:
+        """Take ``liveness`` for a connection that may go dead without a word."""
         self.station_id = station_id
         self.generation = generation
         self.address = address
@@ -106,6 +122,11 @@ class StationConnection:
             limits,
             clock.monotonic_s(),
         )
+        self._liveness = liveness
+        if liveness is not None:
+            self.session.silent_after_s = liveness.silent_after_s
+        self._flow = Flow(flow or FlowLimits(), clock.monotonic_s())
+        self._caught_up = asyncio.Event()
         self._transport = transport
         self._handler = handler
         self._clock = clock
@@ -211,14 +232,21 @@ class StationConnection:
             log.debug("%s: the peer was gone before the close", self.station_id)
 
     async def _read(self) -> None:
-        session, transport, clock = self.session, self._transport, self._clock
+        session, transport, clock, flow = self.session, self._transport, self._clock, self._flow
         try:
             while (text := await transport.receive()) is not None:
-                self._dispatch(session.receive(text, clock.monotonic_s()))
+                now_s = clock.monotonic_s()
+                self._dispatch(session.receive(text, now_s))
                 if session.unsent:
                     self._frames_came.set()
                     if session.unsent > MAX_UNSENT:
                         self._end(POLICY_VIOLATION, "answers are not read")
+                wait_s = flow.taken(len(text), now_s)
+                if wait_s:
+                    await asyncio.sleep(wait_s)
+                while session.unhandled >= MAX_UNHANDLED:
+                    self._caught_up.clear()
+                    await self._caught_up.wait()
         except OSError as error:
             log.info("%s: connection lost: %s", self.station_id, error)
         except Exception:
@@ -237,6 +265,9 @@ class StationConnection:
             try:
                 confirmation = await self._handler.handle(self, received.request)
                 session.answer(received.message_id, confirmation)
+                if self._liveness is not None:
+                    self._liveness.answered(confirmation)
+                    session.silent_after_s = self._liveness.silent_after_s
             except OcppError as refusal:
                 session.answer_error(received.message_id, refusal.code, refusal.description)
             except Exception:
@@ -244,6 +275,7 @@ class StationConnection:
                 log.exception("%s: %s failed", self.station_id, received.request.action)
                 session.answer_error(received.message_id, ErrorCode.INTERNAL_ERROR)
             self._dispatch(session.take_events())
+            self._caught_up.set()
             await self._flush()
 
     async def _write(self) -> None:
@@ -285,6 +317,9 @@ class StationConnection:
                 future = self._calls.pop(event.call_id, None)
                 if future is not None and not future.done():
                     future.set_result(event.confirmation)
+                if self._liveness is not None:
+                    self._liveness.confirmed(event.request, event.confirmation)
+                    self.session.silent_after_s = self._liveness.silent_after_s
                 self._arm()
             elif isinstance(event, CallFailed):
                 future = self._calls.pop(event.call_id, None)
@@ -296,7 +331,7 @@ class StationConnection:
                     log.warning("%s: message ignored: %s", self.station_id, event.reason)
                 if event.in_a_row >= REJECTED_IN_A_ROW:
                     self._end(POLICY_VIOLATION, "unreadable messages")
-            else:
+            elif not self._transport.answers_pings:
                 self._end(NORMAL_CLOSURE, f"silent for {event.silent_s:.0f} s")
 
     def _failure(self, event: CallFailed) -> BornierError:

@@ -91,7 +91,8 @@ class SessionLimits(msgspec.Struct, frozen=True):
     rejections_answered_burst: int = 20
     rejections_answered_per_s: float = 1.0
     silent_after_s: float | None = None
-    """Seconds without any frame after which ``StationSilent`` comes; ``None``: never."""
+    """Seconds without any frame after which ``StationSilent`` comes, to begin with; ``None``:
+    never."""
 
 
 class CallReceived(msgspec.Struct, frozen=True, gc=False):
@@ -165,6 +166,8 @@ class StationSession:
         """What was out of order: ``rejected``, ``unanswered``, ``repeated``, ``reused-id``,
         ``busy``, ``late-answer``, ``unknown-answer``, ``refused``."""
         self.last_received_s = now_s
+        self.silent_after_s = self.limits.silent_after_s
+        """As in the limits; may be changed at any time."""
         self.closed = False
         self._new_message_id = new_message_id
         self._events: list[Event] = []
@@ -412,6 +415,11 @@ class StationSession:
         """How many frames wait in ``frames_to_send``."""
         return len(self._frames)
 
+    @property
+    def unhandled(self) -> int:
+        """How many CALLs of the station wait behind the one in work."""
+        return len(self._inbox)
+
     def frames_to_send(self) -> list[str]:
         """Text to write to the socket, in order; handed out once."""
         frames = self._frames
@@ -431,8 +439,8 @@ class StationSession:
         deadlines = [call.deadline_s for queue in self._waiting for call in queue]
         if self._outstanding is not None:
             deadlines.append(self._outstanding.deadline_s)
-        if self.limits.silent_after_s is not None and not (self._silence_told or self.closed):
-            deadlines.append(self.last_received_s + self.limits.silent_after_s)
+        if self.silent_after_s is not None and not (self._silence_told or self.closed):
+            deadlines.append(self.last_received_s + self.silent_after_s)
         return min(deadlines, default=None)
 
     def advance(self, now_s: float) -> list[Event]:
@@ -447,7 +455,7 @@ class StationSession:
                 queue.remove(call)
                 self._fail(call, FailureKind.TIMEOUT, description="never sent")
         self._pump(now_s)
-        silent_after_s = self.limits.silent_after_s
+        silent_after_s = self.silent_after_s
         if silent_after_s is not None and not (self._silence_told or self.closed):
             silent_s = now_s - self.last_received_s
             if silent_s >= silent_after_s:

@@ -7,6 +7,7 @@ import json
 import ssl
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -18,6 +19,7 @@ from websockets import Subprotocol
 from websockets.asyncio.client import ClientConnection
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
+from app.adapters.flow import FlowLimits
 from app.adapters.ocpp_server import OcppListener, OcppSettings, station_identity
 from tests.integration.ocpp_listener import (
     HEARTBEAT,
@@ -189,11 +191,64 @@ async def test_a_half_open_connection_gives_way_to_the_new_one() -> None:
         writer.close()
 
 
-async def test_a_peer_that_does_not_answer_pings_is_let_go() -> None:
+PING = 0x89
+PONG = b"\x8a\x84\x00\x00\x00\x00"
+"""Head of a masked pong of four bytes; the mask of zeros leaves them as they are."""
+
+
+async def pinged(reader: asyncio.StreamReader) -> bytes:
+    """What the next ping holds."""
+    while (await reader.readexactly(1))[0] != PING:
+        await reader.readexactly((await reader.readexactly(1))[0])
+    return await reader.readexactly((await reader.readexactly(1))[0])
+
+
+async def test_a_peer_that_no_longer_answers_pings_is_let_go() -> None:
     async with listening(ping_interval_s=0.1, ping_timeout_s=0.2) as (listener, recorder):
-        _reader, writer = await raw_handshake(listener)
+        reader, writer = await raw_handshake(listener)
+        writer.write(PONG + await pinged(reader))
         await recorder.until(lambda: ("disconnected", "A-001", 1) in recorder.told)
         writer.close()
+
+
+async def test_a_peer_that_never_answers_pings_is_kept_while_it_speaks() -> None:
+    # Three times its heartbeat of half a second; each ping waits for its pong 0.1 s, in vain.
+    settings: dict[str, Any] = {"ping_interval_s": 0.1, "ping_timeout_s": 0.1, "heartbeat_s": 0.5}
+    async with listening(**settings) as (listener, recorder):
+        reader, writer = await raw_handshake(listener)
+        for number in range(8):
+            for _ in range(2):
+                await pinged(reader)
+            assert recorder.told == [("connected", "A-001", 1)]
+            text = f'[2,"{number}","Heartbeat",{{}}]'.encode()
+            writer.write(bytes([0x81, 0x80 | len(text), 0, 0, 0, 0]) + text)
+        await recorder.until(lambda: ("disconnected", "A-001", 1) in recorder.told)
+        assert len(recorder.handled) == 8
+        writer.close()
+
+
+async def test_the_answer_to_a_boot_tells_how_long_a_station_may_be_silent() -> None:
+    async with listening(heartbeat_s=0.1, ping_interval_s=None) as (listener, recorder):
+        async with station(listener) as peer:
+            boot = {"chargePointVendor": "Legrand", "chargePointModel": "059004"}
+            await peer.send(json.dumps([2, "1", "BootNotification", boot]))
+            assert json.loads(await peer.recv())[2]["interval"] == 60
+            await asyncio.wait_for(recorder.until(lambda: len(recorder.handled) == 1), 5)
+            await asyncio.sleep(1)  # more than three times 0.1 s
+            await peer.send(HEARTBEAT)
+            assert json.loads(await peer.recv())[0] == 3
+
+
+async def test_a_station_that_floods_waits_and_loses_nothing() -> None:
+    flow = FlowLimits(messages_per_s=200, messages_at_once=10)
+    async with listening(flow=flow) as (listener, recorder), station(listener) as peer:
+        for number in range(60):
+            await peer.send(f'[2,"{number}","Heartbeat",{{}}]')
+        answers = [json.loads(await peer.recv()) for _ in range(60)]
+        assert [(kind, int(number)) for kind, number, _ in answers] == [
+            (3, number) for number in range(60)
+        ]
+        assert len(recorder.handled) == 60
 
 
 async def test_pings_may_be_switched_off() -> None:

@@ -132,6 +132,8 @@ class MemoryManager:
 class ScriptedStation:
     """One connection of a station; also the transport that the manager's end reads."""
 
+    answers_pings = True
+
     def __init__(self, manager: MemoryManager, station_id: str, generation: int) -> None:
         self.answers: dict[str, Answer] = dict(DEFAULT_ANSWERS)
         self.calls: list[tuple[str, dict[str, Any]]] = []

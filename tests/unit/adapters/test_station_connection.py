@@ -12,7 +12,13 @@ from typing import Any
 
 import pytest
 
-from app.adapters.station_connection import MAX_UNSENT, REJECTED_IN_A_ROW, StationConnection
+from app.adapters.flow import FlowLimits
+from app.adapters.station_connection import (
+    MAX_UNHANDLED,
+    MAX_UNSENT,
+    REJECTED_IN_A_ROW,
+    StationConnection,
+)
 from app.domain.errors import StationRefusedError, StationUnreachableError
 from app.ocpp16.actions.manager_calls import (
     GetConfiguration,
@@ -22,12 +28,14 @@ from app.ocpp16.actions.manager_calls import (
 )
 from app.ocpp16.actions.station_calls import (
     Authorize,
+    BootNotificationConfirmation,
     Heartbeat,
     HeartbeatConfirmation,
     StatusNotificationConfirmation,
 )
-from app.ocpp16.actions.types import UnlockStatus
+from app.ocpp16.actions.types import RegistrationStatus, UnlockStatus
 from app.ocpp16.frames import ErrorCode, OcppError
+from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import Priority, SessionLimits
 from app.services.ports import StationLink
 from simulators import virtual_time
@@ -47,6 +55,8 @@ class LoopClock:
 
 class Pipe:
     """The station's end of a connection in memory; a ``TextTransport`` for the manager's."""
+
+    answers_pings = False
 
     def __init__(self) -> None:
         self.to_manager: asyncio.Queue[str | bytes | None] = asyncio.Queue()
@@ -117,7 +127,13 @@ class Handler:
 class Setting:
     """A connection that runs while ``play`` plays the station."""
 
-    def __init__(self, handler: Handler | None = None, limits: SessionLimits | None = None) -> None:
+    def __init__(
+        self,
+        handler: Handler | None = None,
+        limits: SessionLimits | None = None,
+        liveness: Liveness | None = None,
+        flow: FlowLimits | None = None,
+    ) -> None:
         self.pipe = Pipe()
         self.handler = handler if handler is not None else Handler()
         self.connection = StationConnection(
@@ -128,6 +144,8 @@ class Setting:
             generation=7,
             address="192.0.2.1",
             limits=limits,
+            liveness=liveness,
+            flow=flow,
         )
 
     async def __aenter__(self) -> Setting:
@@ -559,6 +577,76 @@ def test_a_silent_station_is_hung_up_on() -> None:
             await at.connection.ended.wait()
             assert at.pipe.closed == (1000, "silent for 90 s")
             assert asyncio.get_running_loop().time() == pytest.approx(150, abs=1)
+
+    virtual_time.run(play())
+
+
+def test_a_silent_station_that_answers_pings_is_kept() -> None:
+    async def play() -> None:
+        async with Setting(limits=SessionLimits(silent_after_s=90)) as at:
+            at.pipe.answers_pings = True
+            await asyncio.sleep(3600)
+            at.pipe.say(HEARTBEAT % "1")
+            assert await at.pipe.hear() == ANSWER % "1"
+            assert at.pipe.closed is None
+
+    virtual_time.run(play())
+
+
+def test_a_setting_of_the_station_tells_how_long_it_may_be_silent() -> None:
+    async def play() -> None:
+        async with Setting(liveness=Liveness(60, 30)) as at, asyncio.TaskGroup() as group:
+            group.create_task(at.connection.call(GetConfiguration()))
+            key = {"key": "HeartbeatInterval", "readonly": False, "value": "600"}
+            await at.pipe.answer({"configurationKey": [key]})
+            await at.connection.ended.wait()
+            assert asyncio.get_running_loop().time() == pytest.approx(1800, abs=1)
+
+    virtual_time.run(play())
+
+
+def test_the_answer_to_a_boot_does_so_too() -> None:
+    async def boot(_link: StationLink, _request: Any) -> BootNotificationConfirmation:
+        return BootNotificationConfirmation(RegistrationStatus.ACCEPTED, NOON, 200)
+
+    async def play() -> None:
+        async with Setting(Handler(boot), liveness=Liveness(60, 30)) as at:
+            payload = {"chargePointVendor": "Legrand", "chargePointModel": "059004"}
+            at.pipe.say(json.dumps([2, "1", "BootNotification", payload]))
+            await at.connection.ended.wait()
+            assert asyncio.get_running_loop().time() == pytest.approx(600, abs=1)
+
+    virtual_time.run(play())
+
+
+def test_a_station_is_not_read_while_the_services_are_behind() -> None:
+    async def play() -> None:
+        turn = asyncio.Event()
+
+        async def slow(_link: StationLink, _request: Any) -> HeartbeatConfirmation:
+            await turn.wait()
+            return HeartbeatConfirmation(NOON)
+
+        async with Setting(Handler(slow)) as at:
+            at.pipe.say(*(HEARTBEAT % number for number in range(500)))
+            await asyncio.sleep(1)
+            # One in work, those that wait, and nothing taken beyond.
+            assert at.pipe.to_manager.qsize() == 500 - 1 - MAX_UNHANDLED
+            turn.set()
+            heard = [await at.pipe.hear() for _ in range(500)]
+            assert heard == [ANSWER % number for number in range(500)]
+
+    virtual_time.run(play())
+
+
+def test_a_flood_is_taken_at_the_rate_allowed() -> None:
+    async def play() -> None:
+        flow = FlowLimits(messages_per_s=10, messages_at_once=50)
+        async with Setting(flow=flow) as at:
+            at.pipe.say(*(HEARTBEAT % number for number in range(150)))
+            heard = [await at.pipe.hear() for _ in range(150)]
+            assert heard == [ANSWER % number for number in range(150)]
+            assert asyncio.get_running_loop().time() == pytest.approx(10, abs=0.2)
 
     virtual_time.run(play())
 

@@ -1,0 +1,42 @@
+"""uvicorn's WebSocket, with what a charging station needs beside it."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Final
+
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.frames import Frame
+
+PROTOCOL_KEY: Final = "station-websocket"
+"""Where the application finds the protocol, in the ``state`` of the scope."""
+
+
+class StationWebSocket(WebSocketsSansIOProtocol):
+    """Holds a station to its pongs only once it has shown that it sends any.
+
+    Some firmware answers no ping at all (RFC 6455, clause 5.5.3, notwithstanding); hanging up on it
+    every minute would strand it. Whether it lives is then told by its messages.
+    """
+
+    answers_pings = False
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """A socket was accepted; the state is the connection's own from now on."""
+        super().connection_made(transport)
+        self.app_state = {**self.app_state, PROTOCOL_KEY: self}
+
+    def handle_pong(self, event: Frame) -> None:
+        """A pong came, perhaps to the ping under way."""
+        if bytes(event.data) == self.pending_ping_payload:
+            self.answers_pings = True
+        super().handle_pong(event)
+
+    def keepalive_timeout(self) -> None:
+        """The ping under way has got no pong in time."""
+        if self.answers_pings:
+            super().keepalive_timeout()
+            return
+        self.pong_timer = None
+        self.pending_ping_payload = None
+        self.schedule_ping()
