@@ -6,6 +6,7 @@ import threading
 from collections import deque
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from itertools import chain
 
 from app.adapters.storage.database import DATABASE_ERRORS, Database, storage_error
 from app.adapters.storage.engine import Engine, in_transaction
@@ -19,11 +20,17 @@ WAITING_MOST = 20_000
 
 _Waiting = tuple[ConnectorKey, int | None, Sample, int | None]
 
+_COLUMNS = 12
+
+ROWS_AT_ONCE = 64
+"""Rows of one statement. SQLite's module lets go of the interpreter once a statement: row by row,
+the event loop would lose it as often as there are samples, at twice the price of a message."""
+
 # Two messages may carry parts of the same instant: what the second does not say is kept.
 _INSERT = """
     INSERT INTO sample (outlet_id, at_us, transaction_id, l1_ma, l2_ma, l3_ma, unphased_ma,
                         limit_ma, power_w, energy_wh, offered_ma, soc_percent)
-    VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+    VALUES {rows}
     ON CONFLICT (outlet_id, at_us) DO UPDATE SET
         transaction_id = coalesce(excluded.transaction_id, transaction_id),
         l1_ma = coalesce(excluded.l1_ma, l1_ma),
@@ -35,6 +42,14 @@ _INSERT = """
         energy_wh = coalesce(excluded.energy_wh, energy_wh),
         offered_ma = coalesce(excluded.offered_ma, offered_ma),
         soc_percent = coalesce(excluded.soc_percent, soc_percent)"""
+
+
+def _insert_of(rows: int) -> str:
+    values = f"({', '.join('?' * _COLUMNS)})"
+    return _INSERT.format(rows=", ".join([values] * rows))
+
+
+_INSERT_ONE, _INSERT_MANY = _insert_of(1), _insert_of(ROWS_AT_ONCE)
 
 _TRACE = """
     SELECT at_us, l1_ma, l2_ma, l3_ma, unphased_ma, limit_ma, power_w, energy_wh
@@ -109,7 +124,12 @@ class SampleBuffer:
             )
             for key, transaction_id, sample, limit_ma in batch
         ]
-        database.raw.executemany(_INSERT, rows)
+        whole = len(rows) - len(rows) % ROWS_AT_ONCE
+        for first in range(0, whole, ROWS_AT_ONCE):
+            database.raw.execute(
+                _INSERT_MANY, [*chain.from_iterable(rows[first : first + ROWS_AT_ONCE])]
+            )
+        database.raw.executemany(_INSERT_ONE, rows[whole:])
 
     def _outlet(self, database: Database, key: ConnectorKey) -> int:
         number = self._outlets.get(key)

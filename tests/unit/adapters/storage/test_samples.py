@@ -10,6 +10,7 @@ import pytest
 
 from app.adapters.storage import SqliteStore, open_store
 from app.adapters.storage.database import Database
+from app.adapters.storage.samples import ROWS_AT_ONCE
 from app.adapters.storage.store import INLINE_BATCH
 from app.domain.circuit import Circuit
 from app.domain.errors import StorageError
@@ -74,6 +75,21 @@ async def test_two_messages_of_one_instant_complete_each_other(store: SqliteStor
     store.samples.add(KEY, None, Sample(NOON, 0.0, energy_wh=400), 7_000)
     await store.flush()
     assert await store.samples.trace(KEY, NOON) == [TracePoint(NOON, 1, 2, 3, 7_000, None, 400)]
+
+
+@pytest.mark.parametrize("count", [ROWS_AT_ONCE - 1, ROWS_AT_ONCE, 2 * ROWS_AT_ONCE + 3])
+async def test_a_batch_of_any_length_is_written_whole(store: SqliteStore, count: int) -> None:
+    # Each instant comes in two parts; the pairs stand across the statements' boundaries too.
+    store.samples.add(KEY, 7, Sample(NOON - SECOND, 0.0), None)
+    for second in range(count):
+        at_utc = NOON + second * SECOND
+        store.samples.add(KEY, 7, Sample(at_utc, 0.0, current_ma=(second, 0, 0)), 6_000)
+        store.samples.add(KEY, None, Sample(at_utc, 0.0, energy_wh=second), None)
+    await store.flush()
+    assert await store.samples.trace(KEY, NOON) == [
+        TracePoint(NOON + second * SECOND, second, 0, 0, 6_000, None, second)
+        for second in range(count)
+    ]
 
 
 async def test_samples_are_written_without_being_asked(threaded: SqliteStore) -> None:
