@@ -78,10 +78,16 @@ class Client:
                 raise RuntimeError(f"unexpected answer: {answer[:300]}")
         return answer
 
+    async def introduce(self) -> None:
+        """Boot, and say that the station is well."""
+        answer = await self.exchange(lambda _, uid: messages.boot(uid))
+        if not self._echoed and json.loads(answer)[2]["status"] != "Accepted":
+            raise RuntimeError(f"the station was not accepted: {answer[:300]}")
+        await self.exchange(lambda _, uid: messages.status(uid, 0, "Available"))
+
     async def begin(self, id_tag: str) -> None:
         """Boot, say the connector is free, start a transaction."""
-        await self.exchange(lambda _, uid: messages.boot(uid))
-        await self.exchange(lambda _, uid: messages.status(uid, 0, "Available"))
+        await self.introduce()
         self.transaction_id = await self.start(1, id_tag)
         self.template = messages.meter_values_template(self.transaction_id)
 

@@ -52,6 +52,17 @@ def start_transaction(unique_id: str, id_tag: str, connector_id: int = 1) -> str
     return call(unique_id, "StartTransaction", payload)
 
 
+def stop_transaction(unique_id: str, transaction_id: int, id_tag: str, meter_wh: int) -> str:
+    payload = {
+        "transactionId": transaction_id,
+        "idTag": id_tag,
+        "meterStop": meter_wh,
+        "timestamp": timestamp(),
+        "reason": "PowerLoss",
+    }
+    return call(unique_id, "StopTransaction", payload)
+
+
 def currents(unique_id: str, connector_id: int, transaction_id: int, current_a: float) -> str:
     """A MeterValues of one current on each phase."""
     samples = [

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from loadtests.bench.process import Usage, running
 
@@ -85,19 +85,37 @@ def wait_for_port(port: int, alive: Any) -> None:
     raise RuntimeError(f"nothing listens on port {port} after {START_TIMEOUT_S:.0f} s")
 
 
+class Serving(NamedTuple):
+    """A running manager: its ports of stations (plain, TLS), its data and its usage."""
+
+    port: int
+    tls_port: int
+    data: Path
+    usage: Usage
+
+
 @contextmanager
-def manager(document: dict[str, Any], log: Path) -> Iterator[tuple[int, Usage]]:
-    """The manager on a site document and an empty database: its OCPP port and its usage."""
+def serving(document: dict[str, Any], log: Path, *, tls: bool = False) -> Iterator[Serving]:
+    """The manager on a site document and an empty database, with the stations' TLS port or not."""
     with tempfile.TemporaryDirectory(prefix="bornier-bench-") as folder:
         provision = Path(folder, "site.json")
         provision.write_text(json.dumps(document))
-        port, web_port = free_port(), free_port()
-        command = ["-m", "app", "serve", "--provision", str(provision)]
-        command += ["--data", str(Path(folder, "var"))]
-        command += ["--ocpp-port", str(port), "--ocpps-port", "off", "--web-port", str(web_port)]
+        port, tls_port, web_port = free_port(), free_port(), free_port()
+        data = Path(folder, "var")
+        command = ["-m", "app", "serve", "--provision", str(provision), "--data", str(data)]
+        command += ["--ocpp-port", str(port), "--web-port", str(web_port)]
+        command += ["--ocpps-port", str(tls_port) if tls else "off"]
         with running(command, log) as process:
             try:
-                wait_for_port(port, lambda: process.poll() is None)
+                # The TLS port is the last one that opens.
+                wait_for_port(tls_port if tls else port, lambda: process.poll() is None)
             except RuntimeError as error:
                 raise RuntimeError(f"the manager did not start ({error}), see {log}") from error
-            yield port, Usage(process.pid)
+            yield Serving(port, tls_port, data, Usage(process.pid))
+
+
+@contextmanager
+def manager(document: dict[str, Any], log: Path) -> Iterator[tuple[int, Usage]]:
+    """The manager's plain port of stations, and its usage."""
+    with serving(document, log) as served:
+        yield served.port, served.usage
