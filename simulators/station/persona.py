@@ -122,6 +122,8 @@ class Persona(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     replays_statuses: bool = False
     """Status changes while offline are queued and sent with their own timestamps."""
     resumes_after_power_loss: bool = False
+    resumes_after_reboot: bool = False
+    """Goes on with its transactions after a restart of its own accord, too."""
     keeps_profiles_over_reboot: bool = True
 
     # Meter

@@ -303,8 +303,11 @@ class SimStation:
         core.keys.rebooted()
         self._may_connect.clear()
         self._needs_boot = True
+        resumes = (reason == "PowerLoss" and self.persona.resumes_after_power_loss) or (
+            reason == "Reboot" and self.persona.resumes_after_reboot
+        )
         for connector in core.connectors:
-            if not (reason == "PowerLoss" and self.persona.resumes_after_power_loss):
+            if not resumes:
                 self._sessions.stop(connector, reason)
             connector.cut()
         self._sessions.pause_timers()
