@@ -1,5 +1,6 @@
 """Files that a station fetches and delivers over the network: HTTP, HTTPS, FTP and FTPS.
 
+``ftps`` speaks TLS from the first byte, ``ftpes`` begins in the clear and asks for it (RFC 4217).
 FTP goes through the standard library's own client, in a thread: it shares nothing with the servers
 that it is tried against.
 """
@@ -11,6 +12,7 @@ import enum
 import ftplib
 import io
 import posixpath
+import socket
 import ssl
 from collections.abc import Callable
 from typing import Protocol
@@ -22,6 +24,7 @@ TIMEOUT_S = 20.0
 MAX_BYTES = 64 * 2**20
 """Beyond, a download is given up."""
 
+FTP_SCHEMES = ("ftp", "ftps", "ftpes")
 PROTOCOLS = "FTP,FTPS,HTTP,HTTPS"
 
 
@@ -59,7 +62,7 @@ class NetworkFiles:
     async def get(self, url: str) -> bytes:
         """The content of a file of at most ``MAX_BYTES``; raises ``TransferError``."""
         parts = _parts(url)
-        if parts.scheme in ("ftp", "ftps"):
+        if parts.scheme in FTP_SCHEMES:
             return await asyncio.to_thread(self._ftp_get, parts)
         content = bytearray()
         try:
@@ -76,7 +79,7 @@ class NetworkFiles:
     async def put(self, url: str, name: str, content: bytes, method: UploadMethod) -> None:
         """Deliver a file; raises ``TransferError``."""
         parts = _parts(url)
-        if parts.scheme in ("ftp", "ftps"):
+        if parts.scheme in FTP_SCHEMES:
             await asyncio.to_thread(self._ftp_put, parts, content)
             return
         try:
@@ -129,10 +132,13 @@ class NetworkFiles:
 
     def _ftp(self, parts: SplitResult) -> ftplib.FTP:
         ftp: ftplib.FTP
-        if parts.scheme == "ftps":
-            ftp = ftplib.FTP_TLS(context=self._tls())  # noqa: S321
-        else:
-            ftp = ftplib.FTP()  # noqa: S321 - stations know nothing better
+        match parts.scheme:
+            case "ftps":
+                ftp = _ImplicitTls(context=self._tls())
+            case "ftpes":
+                ftp = ftplib.FTP_TLS(context=self._tls())  # noqa: S321
+            case _:
+                ftp = ftplib.FTP()  # noqa: S321 - stations know nothing better
         try:
             ftp.connect(str(parts.hostname), parts.port or ftplib.FTP_PORT, timeout=TIMEOUT_S)
             user, password = unquote(parts.username or ""), unquote(parts.password or "")
@@ -145,13 +151,37 @@ class NetworkFiles:
         return ftp
 
 
+class _ImplicitTls(ftplib.FTP_TLS):
+    """FTP over TLS from the first byte."""
+
+    def connect(
+        self,
+        host: str = "",
+        port: int = 0,
+        timeout: float = TIMEOUT_S,
+        source_address: tuple[str, int] | None = None,
+    ) -> str:
+        """Connect, and read the welcome."""
+        self.host, self.port, self.timeout = host, port, timeout
+        plain = socket.create_connection((host, port), timeout, source_address)
+        self.af = plain.family
+        try:
+            self.sock = self.context.wrap_socket(plain, server_hostname=host)
+        except OSError:
+            plain.close()
+            raise
+        self.file = self.sock.makefile("r", encoding=self.encoding)
+        self.welcome = self.getresp()
+        return self.welcome
+
+
 def _parts(url: str) -> SplitResult:
     try:
         parts = urlsplit(url)
         _ = parts.port
     except ValueError as error:
         raise TransferError(str(error)) from error
-    if parts.scheme not in ("http", "https", "ftp", "ftps") or not parts.hostname:
+    if parts.scheme not in ("http", "https", *FTP_SCHEMES) or not parts.hostname:
         raise TransferError(f"no address of a file: {url!r}")
     return parts
 
