@@ -72,10 +72,14 @@ class Commands:
         """How long the station thinks about this call before it acts and answers."""
         return self._core.faults.accepts_late_s if action == "SetChargingProfile" else 0.0
 
-    def answer(self, action: str, payload: Payload) -> Payload:
-        """Act on a call; its CALLRESULT payload. Raises ``CallRefusedError`` for a CALLERROR."""
+    def ignores(self, action: str) -> bool:
+        """Count a call that arrived; whether that is all that comes of it."""
         received = self._core.counters.received
         received[action] = received.get(action, 0) + 1
+        return action in self._core.persona.unanswered_actions
+
+    def answer(self, action: str, payload: Payload) -> Payload:
+        """Act on a call; its CALLRESULT payload. Raises ``CallRefusedError`` for a CALLERROR."""
         entry = self._handlers.get(action)
         if entry is None:
             raise CallRefusedError("NotImplemented", action)

@@ -487,7 +487,7 @@ class SimStation:
             case [3 | 4, str(message_id), *_]:
                 self._core.caller.refused(message_id)
             case [2, str(message_id), str(action), payload]:
-                if action in self.persona.unanswered_actions:
+                if self._commands.ignores(action):
                     return
                 delay_s = self._commands.delay_s(action)
                 if delay_s:

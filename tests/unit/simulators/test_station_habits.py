@@ -9,10 +9,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from simulators.station.config import Faults, StationConfig
+from simulators.station.config import ConnectorConfig, Faults, StationConfig
 from simulators.station.ev import Car
 from simulators.station.persona import Persona, load_persona
-from tests.unit.simulators.station_bench import Bench, Payload, set_limit, virtual
+from tests.unit.simulators.station_bench import Bench, MemoryFiles, Payload, set_limit, virtual
 
 FREE = StationConfig(station_id="A-001", free_mode=True)
 
@@ -288,3 +288,72 @@ async def test_the_faults_of_a_make_and_those_of_one_station() -> None:
         await charged(bench, 5)
         start = bench.central.named("StartTransaction")[0]
         assert start["timestamp"].startswith("2026-06-01T05:00:04")
+
+
+# ---------------------------------------------------------------------- numbers of a persona
+
+
+@pytest.mark.parametrize(
+    ("changes", "key", "value"),
+    [
+        ({"heartbeat_interval_s": 600, "ignores_boot_interval": True}, "HeartbeatInterval", "600"),
+        ({"max_keys": 7}, "GetConfigurationMaxKeys", "7"),
+        ({"allow_offline_unknown": True}, "AllowOfflineTxForUnknownId", "true"),
+        ({"certificates_max": 9}, "CertificateStoreMaxLength", "9"),
+    ],
+)
+@virtual
+async def test_keys_that_a_persona_decides(changes: dict[str, Any], key: str, value: str) -> None:
+    async with Bench(persona("secure-generic", **changes)) as bench:
+        answer = await bench.central.call("GetConfiguration", {"key": [key]})
+        assert answer["configurationKey"][0]["value"] == value
+
+
+@pytest.mark.parametrize(("tells", "times"), [(True, 2), (False, 1)])
+@virtual
+async def test_statuses_after_a_reconnection(*, tells: bool, times: int) -> None:
+    async with Bench(persona(statuses_on_reconnect=tells)) as bench:
+        bench.station.drop_socket()
+        await bench.run(5)
+        assert bench.central.statuses() == ["Available"] * times
+
+
+@virtual
+async def test_the_installation_takes_its_time() -> None:
+    files = MemoryFiles()
+    files.content["http://box/f"] = b"bytes"
+    async with Bench(persona(install_s=100), files=files) as bench:
+        request = {"location": "http://box/f", "retrieveDate": "2026-06-01T08:00:00Z"}
+        await bench.central.call("UpdateFirmware", request)
+        await bench.run(95)
+        assert bench.online()
+        await bench.run(10)
+        assert not bench.online()
+
+
+@virtual
+async def test_a_post_has_its_own_voltage_time_and_badge_of_free_mode() -> None:
+    config = StationConfig(
+        station_id="A-001",
+        free_mode=True,
+        free_id_tag="ANYBODY",
+        voltage_v=110.0,
+        timezone="Indian/Reunion",
+    )
+    async with Bench("local-generic", config) as bench:
+        bench.station.plug(1, Car(phases=1, max_a=10, resume_s=0))
+        await bench.run(65)
+        start = bench.central.named("StartTransaction")[0]
+        assert (start["idTag"], start["timestamp"]) == ("ANYBODY", "2026-06-01T12:00:02")
+        sample = bench.central.named("MeterValues")[0]["meterValue"][0]["sampledValue"]
+        assert sample[-1]["value"] == "1100.0"
+
+
+@virtual
+async def test_a_socket_carries_what_its_cable_allows() -> None:
+    socket = ConnectorConfig(connector_id=1, phases=1, socket=True)
+    config = StationConfig(station_id="A-001", connectors=(socket,), free_mode=True)
+    async with Bench(persona(socket_a=8.0), config) as bench:
+        bench.station.plug(1, Car(phases=1, max_a=16))
+        await bench.run(20)
+        assert bench.amps == (8.0, 0.0, 0.0)
