@@ -28,14 +28,12 @@ from simulators.station.ev import Car
 from simulators.station.files import Files, NetworkFiles
 from simulators.station.link import ImpairedLink, Link, LinkFactory, Network
 from simulators.station.persona import Persona
+from simulators.station.registration import Registration
 from simulators.station.sessions import Sessions
 from simulators.station.vault import Vault
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 """Bounds of the wait between two attempts to connect; it doubles, with jitter."""
-
-BOOT_RETRY_S = 20.0
-"""Wait before the boot is sent again when it was not answered."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -82,9 +80,13 @@ class SimStation:
         self._task: asyncio.Task[None] | None = None
         self._may_connect = asyncio.Event()
         self._may_connect.set()
-        self._needs_boot = True
-        self._early_drop = False
-        self._boot_unanswered = False
+        self._registration = Registration(
+            self._core,
+            self._serial,
+            on_registered=self._registered,
+            on_booted=self._commands.firmware.booted,
+            hang_up=self.drop_socket,
+        )
         self._failures = 0
         self._timers = self._core.timers
         self._apply_faults()
@@ -302,7 +304,7 @@ class SimStation:
         core.errands.give_up()
         core.keys.rebooted()
         self._may_connect.clear()
-        self._needs_boot = True
+        self._registration.needs_boot = True
         resumes = (reason == "PowerLoss" and self.persona.resumes_after_power_loss) or (
             reason == "Reboot" and self.persona.resumes_after_reboot
         )
@@ -365,11 +367,7 @@ class SimStation:
         self._link = link
         self._core.counters.connections += 1
         self._core.caller.link_up(link.post)
-        if self._early_drop and self.persona.silent_after_early_drop_s:
-            self._timers.after("boot", self.persona.silent_after_early_drop_s, self._greet)
-        else:
-            self._greet()
-        self._early_drop = False
+        self._registration.link_up()
         while True:
             text = await link.receive()
             if text is None or link is not self._link:
@@ -380,11 +378,7 @@ class SimStation:
         if self._link is None:
             return
         self._link = None
-        self._early_drop = self._boot_unanswered
-        self._boot_unanswered = False
-        self._core.registered = False
-        self._timers.cancel("heartbeat")
-        self._timers.cancel("boot")
+        self._registration.link_lost()
         self._core.caller.link_down()
 
     def _leave(self, *, silently: bool) -> None:
@@ -407,71 +401,21 @@ class SimStation:
 
     # ------------------------------------------------------------------ registration
 
-    def _greet(self) -> None:
-        if self._needs_boot or self.persona.boot_on_reconnect:
-            self.send_boot()
-        else:
-            self._register(statuses=self.persona.statuses_on_reconnect)
+    def _registered(self) -> None:
+        self._failures = 0
+        self._commands.security.connected()
 
     def send_boot(self) -> None:
         """Send BootNotification."""
-        persona = self.persona
-        payload: dict[str, Any] = {
-            "chargePointVendor": persona.vendor,
-            "chargePointModel": persona.model,
-            "chargeBoxSerialNumber": self._serial,
-            "firmwareVersion": self._core.firmware,
-        }
-        if persona.charge_point_serial:
-            payload["chargePointSerialNumber"] = self._serial
-        if persona.meter_type is not None:
-            payload["meterType"] = persona.meter_type
-        self._timers.cancel("boot")
-        self._boot_unanswered = True
-        self._core.counters.boots += 1
-        self._core.caller.call("BootNotification", payload, self._booted)
-
-    def _booted(self, answer: dict[str, Any] | None) -> None:
-        if self._link is None:
-            return
-        self._boot_unanswered = False
-        interval_s = 0 if answer is None else answer.get("interval")
-        if not isinstance(interval_s, int) or interval_s < 0:
-            interval_s = 0
-        if answer is not None and answer.get("status") == "Accepted":
-            if interval_s and not self.persona.ignores_boot_interval:
-                self._core.keys.values["HeartbeatInterval"] = str(interval_s)
-            self._needs_boot = False
-            self._register(statuses=True)
-            self._commands.firmware.booted()
-        elif answer is not None and self.persona.reconnects_when_pending:
-            self.drop_socket()
-        else:
-            # Pending or Rejected (clause 4.2): after the interval, of our choice when it is 0.
-            self._timers.after("boot", interval_s or BOOT_RETRY_S, self.send_boot)
-
-    def _register(self, *, statuses: bool) -> None:
-        core = self._core
-        core.registered = True
-        self._commands.security.connected()
-        self._failures = 0
-        self.arm_heartbeat()
-        if statuses:
-            for connector in core.connectors:
-                connector.notified = ""
-            core.told_station = ""
-        core.tell_statuses()
-        core.caller.release()
+        self._registration.send_boot()
 
     def arm_heartbeat(self) -> None:
         """Follow HeartbeatInterval from now on."""
-        interval_s = self._core.keys.integer("HeartbeatInterval")
-        self._timers.every("heartbeat", float(interval_s), self.send_heartbeat)
+        self._registration.arm_heartbeat()
 
     def send_heartbeat(self) -> None:
         """Send Heartbeat."""
-        if self._core.registered:
-            self._core.caller.call("Heartbeat", {})
+        self._registration.send_heartbeat()
 
     # ------------------------------------------------------------------ frames
 

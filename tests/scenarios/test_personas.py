@@ -99,7 +99,7 @@ async def test_silence_after_an_early_drop_evicts_nobody(tmp_path: Path) -> None
     station = lab.stations["A"]
     station.power_cut(5)
     station.network.delay_s = (5.0, 5.0)
-    await lab.until(lambda: station._boot_unanswered, 120)
+    await lab.until(lambda: station._registration.boot_unanswered, 120)
     station.drop_socket()
     station.network.delay_s = (0.0, 0.0)
     connections = station.counters.connections
