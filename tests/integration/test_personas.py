@@ -159,8 +159,8 @@ async def manager_on(folder: Path) -> AsyncIterator[tuple[str, str]]:
 
 
 def station_authorities(folder: Path) -> str:
-    """What the port for stations shows: with an elliptic curve, and with RSA for old clients."""
-    return "".join(file.read_text() for file in folder.glob("stations*.crt"))
+    """Whom stations may believe: the certificates of their port, of either kind of key."""
+    return "".join(file.read_text() for file in folder.rglob("*.crt"))
 
 
 def post(name: str, plain: str, secure: str, authorities: str) -> SimStation:
