@@ -1,4 +1,4 @@
-"""Command line of the simulators: ``python -m simulators list|describe|run|stations|meter``."""
+"""Command line of the simulators: ``python -m simulators list|personas|describe|run|stations|meter``."""
 
 from __future__ import annotations
 
@@ -25,6 +25,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     match options.command:
         case "list":
             return _list()
+        case "personas":
+            print(station_cli.describe_personas())
+            return 0
         case "stations":
             return station_cli.main(options)
         case "meter":
@@ -94,6 +97,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("list", help="the scenarios and what happens in them")
+    commands.add_parser("personas", help="the makes of station and how each behaves")
     station_cli.add_arguments(
         commands.add_parser("stations", help="stations alone, pointed at any address")
     )

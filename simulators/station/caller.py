@@ -14,7 +14,7 @@ from typing import Any
 
 import msgspec
 
-from simulators.station.config import Counters, TransactionRecord
+from simulators.station.config import Counters, Faults, TransactionRecord
 from simulators.station.persona import Persona
 
 Payload = dict[str, Any]
@@ -41,6 +41,7 @@ class Message:
         "on_answer",
         "payload",
         "record",
+        "repeated",
         "timer",
     )
 
@@ -60,6 +61,8 @@ class Message:
         self.record = record
         self.message_id = ""
         self.attempts = 0
+        self.repeated = False
+        """It is the second of its kind, or has had one."""
         self.timer: asyncio.TimerHandle | None = None
 
 
@@ -80,7 +83,7 @@ class Caller:
         "_rng",
         "_timeouts_in_a_row",
         "_wake_timer",
-        "duplicates",
+        "faults",
         "on_dead_link",
         "ready",
         "transactions",
@@ -110,7 +113,7 @@ class Caller:
         self._held_until_s = 0.0
         self._wake_timer: asyncio.TimerHandle | None = None
         self._timeouts_in_a_row = 0
-        self.duplicates = 0.0
+        self.faults = Faults()
         self.ready = False
         """Whether transaction messages may go out: the boot was accepted."""
         self._next_number = rng.randrange(10**18, 9 * 10**18)
@@ -185,14 +188,27 @@ class Caller:
 
     def answered(self, message_id: str, payload: Payload) -> None:
         """A CALLRESULT arrived; one for an unknown id is ignored."""
-        message = self._in_flight.pop(message_id, None)
-        if message is None:
+        message = self._in_flight.get(message_id)
+        if message is None or (message.durable and self._happens(self.faults.lost_answers)):
             return
+        del self._in_flight[message_id]
         _cancel(message)
         self._timeouts_in_a_row = 0
         if message.on_answer is not None:
             message.on_answer(payload)
+        if (
+            message.action in ("StartTransaction", "StopTransaction")
+            and not message.repeated
+            and self._happens(self.faults.repeats)
+        ):
+            again = Message(message.action, message.payload, None, durable=True)
+            again.repeated = True
+            self.transactions.appendleft(again)
         self._pump()
+
+    def _happens(self, share: float) -> bool:
+        # No draw where nothing is wrong: a sound station's numbers stay what they are.
+        return share > 0.0 and self._rng.random() < share
 
     def refused(self, message_id: str) -> None:
         """A CALLERROR arrived: a transaction message is tried again a few times."""
@@ -248,14 +264,19 @@ class Caller:
     def _send(self, message: Message, post: Callable[[str], None]) -> None:
         if not message.message_id or not self._persona.retry_same_id:
             message.message_id = self._new_id()
-        text = _encode([2, message.message_id, message.action, message.payload]).decode()
+        payload = message.payload
+        if self._persona.numbers_as_text:
+            payload = _numbers_as_text(payload)
+        if self._persona.extra_fields:
+            payload = {**payload, **self._persona.extra_fields}
+        text = _encode([2, message.message_id, message.action, payload]).decode()
         self._in_flight[message.message_id] = message
         message.timer = self._loop.call_later(
             self._persona.call_timeout_s, self._timed_out, message
         )
         self._counters.frames_sent += 1
         post(text)
-        if self.duplicates > 0.0 and self._rng.random() < self.duplicates:
+        if self._happens(self.faults.duplicates):
             post(text)
 
     def _new_id(self) -> str:
@@ -269,6 +290,20 @@ def _cancel(message: Message) -> None:
     if message.timer is not None:
         message.timer.cancel()
         message.timer = None
+
+
+def _numbers_as_text(value: Any, key: str = "") -> Any:
+    """Whole numbers as strings, and the strings of sampled values as numbers."""
+    match value:
+        case dict():
+            return {name: _numbers_as_text(each, name) for name, each in value.items()}
+        case list():
+            return [_numbers_as_text(each) for each in value]
+        case int() if not isinstance(value, bool):
+            return str(value)
+        case str() if key == "value":
+            return float(value)
+    return value
 
 
 def _fill_in(message: Message) -> None:

@@ -5,20 +5,22 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import functools
 import random
 import signal
-import ssl
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from urllib.parse import quote
+from pathlib import Path
 
-from simulators.station import trust
+from simulators.station import console, trust
 from simulators.station.config import ConnectorConfig, StationConfig
+from simulators.station.dialer import Dialer
 from simulators.station.ev import Car
-from simulators.station.link import Link, LinkFactory, websocket_link
-from simulators.station.persona import load_persona, persona_names
+from simulators.station.link import Link, LinkFactory
+from simulators.station.persona import Persona, expand, load_persona, persona_names
 from simulators.station.station import SimStation
+from simulators.station.vault import Vault
 
 ROTATIONS = ("RST", "STR", "TRS")
 CARS = ((1, 16.0), (1, 32.0), (2, 16.0), (3, 16.0), (3, 16.0), (3, 32.0))
@@ -37,16 +39,27 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--persona",
         action="append",
-        choices=persona_names(),
-        help="make and firmware; may be repeated, the stations take turns",
+        metavar="MIX",
+        help='make and firmware, or a mix such as "premium-2019:7,control-generic:3", or "all"; '
+        'may be repeated, the stations take turns; "list" shows what there is',
     )
     parser.add_argument("--outlets", type=int, choices=(1, 2), default=1, help="outlets per post")
-    parser.add_argument("--occupied", type=float, default=0.7, help="share of outlets with a car")
+    parser.add_argument(
+        "--occupied",
+        type=float,
+        help="share of outlets with a car (0.7; none by itself where commands say who comes)",
+    )
     parser.add_argument("--free", action="store_true", help="charge without a badge")
     parser.add_argument("--id-tag", action="append", help="badges of the drivers; may be repeated")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--seconds", type=float, help="stop after this time")
+    commands = parser.add_mutually_exclusive_group()
+    commands.add_argument("--script", type=Path, help="commands to obey; the end of it is the end")
+    commands.add_argument("--stdin", action="store_true", help="obey commands as they are typed")
+    parser.epilog = console.__doc__
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
     trust.add_arguments(parser)
+    trust.add_identity(parser)
 
 
 def configurations(count: int, prefix: str, outlets: int, *, free: bool) -> list[StationConfig]:
@@ -84,29 +97,37 @@ class Fleet:
         *,
         occupied: float,
         id_tags: Sequence[str] = (),
-        tls: ssl.SSLContext | None = None,
+        vault_of: Callable[[str], Vault] = lambda _: Vault(),
+        secure_url: str | None = None,
     ) -> None:
         self._rng = rng
         self._id_tags = list(id_tags)
         self._occupied = occupied
-        self._url = url.rstrip("/")
-        self._tls = tls
+        self._url = url
+        self._secure_url = secure_url
         self._trouble = ""
         self.stations = [
-            SimStation(
-                config,
-                load_persona(personas[position % len(personas)]),
-                self._link_to(config.station_id),
-                _utc_now,
-                random.Random(rng.getrandbits(64)),
+            self._station(
+                config, load_persona(personas[n % len(personas)]), vault_of(config.station_id)
             )
-            for position, config in enumerate(configs)
+            for n, config in enumerate(configs)
         ]
 
-    def _link_to(self, station_id: str) -> LinkFactory:
+    def _station(self, config: StationConfig, persona: Persona, vault: Vault) -> SimStation:
+        dialer = Dialer(self._url, config.station_id, persona, vault, self._secure_url)
+        return SimStation(
+            config,
+            persona,
+            self._telling(config.station_id, dialer),
+            _utc_now,
+            random.Random(self._rng.getrandbits(64)),
+            vault=vault,
+        )
+
+    def _telling(self, station_id: str, dialer: Dialer) -> LinkFactory:
         async def connect() -> Link:
             try:
-                return await websocket_link(f"{self._url}/{quote(station_id)}", tls=self._tls)
+                return await dialer()
             except OSError as error:
                 self._tell_trouble(f"{station_id}: {error}", str(error))
                 raise
@@ -166,31 +187,55 @@ class Fleet:
         )
 
 
+def describe_personas() -> str:
+    """The makes that there are, with a line on each."""
+    names = persona_names()
+    width = max(map(len, names))
+    return "\n".join(f"{name:<{width}}  {load_persona(name).description}" for name in names)
+
+
 def _utc_now() -> datetime:
     return datetime.now(UTC)
 
 
 async def serve(args: argparse.Namespace) -> None:
-    """Run the fleet that ``args`` describes until it is interrupted."""
-    configs = configurations(args.count, args.prefix, args.outlets, free=args.free)
+    """Run the fleet that ``args`` describes until it is interrupted, or its script ends."""
+    commanded = args.script is not None or args.stdin
+    occupied = args.occupied if args.occupied is not None else 0.0 if commanded else 0.7
     fleet = Fleet(
         args.url,
-        configs,
-        args.persona or ["control-generic"],
+        configurations(args.count, args.prefix, args.outlets, free=args.free),
+        expand(args.persona or ["control-generic"]),
         random.Random(args.seed),
-        occupied=args.occupied,
+        occupied=occupied,
         id_tags=args.id_tag or (),
-        tls=trust.client_context(args.url, args.ca, insecure=args.insecure),
+        vault_of=functools.partial(trust.vault_of, args),
+        secure_url=args.secure_url,
     )
     loop = asyncio.get_running_loop()
     running = loop.create_task(fleet.run(args.seconds))
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, running.cancel)
     reporting = loop.create_task(_report(fleet))
+    listening = loop.create_task(_listen(fleet, args)) if commanded else None
+    if listening is not None:
+        listening.add_done_callback(lambda _: running.cancel())
     with contextlib.suppress(asyncio.CancelledError):
         await running
     reporting.cancel()
     print(fleet.summary())
+    if listening is not None:
+        listening.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listening
+
+
+async def _listen(fleet: Fleet, args: argparse.Namespace) -> None:
+    obeying = console.Console(fleet.stations, lambda text: print(text, flush=True))
+    if args.script is not None:
+        await obeying.follow(console.lines_of(args.script), strict=True)
+    else:
+        await obeying.follow(console.typed_lines(), strict=False)
 
 
 async def _report(fleet: Fleet) -> None:
@@ -201,9 +246,12 @@ async def _report(fleet: Fleet) -> None:
 
 def main(args: argparse.Namespace) -> int:
     """Run the command; the exit code."""
+    if args.persona == ["list"]:
+        print(describe_personas())
+        return 0
     try:
         asyncio.run(serve(args))
-    except OSError as error:
+    except (OSError, ValueError) as error:
         sys.stderr.write(f"stations: {error}\n")
         return 1
     return 0

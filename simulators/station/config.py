@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -16,6 +17,21 @@ PHASES_OF_ROTATION = {
     "TSR": (2, 1, 0),
 }
 """Index of the site's phase at L1, L2 and L3 of the outlet (OCPP 1.6, ConnectorPhaseRotation)."""
+
+
+class FirmwareTrouble(enum.StrEnum):
+    """How an update of the firmware ends other than well."""
+
+    NONE = "none"
+    REVOKED = "revoked"
+    """The certificate of its maker is taken for revoked."""
+    CORRUPT = "corrupt"
+    """What was fetched is damaged: a signature that was right is not any more."""
+    INSTALLATION_FAILS = "installation_fails"
+    OLD_VERSION = "old_version"
+    """It says that all went well, and boots with the old version."""
+    SILENT = "silent"
+    """It is installed, and no word is said of it."""
 
 
 class ConnectorConfig(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -54,6 +70,10 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Its clock minus the true time."""
     duplicates: float = 0.0
     """Share of its calls that it sends twice with the same message id."""
+    repeats: float = 0.0
+    """Share of its transaction messages that it sends again, answered as they are, with a new id."""
+    lost_answers: float = 0.0
+    """Share of the answers to its transaction messages that never reach it."""
     never_sends_stop: bool = False
     frozen_meter: bool = False
     """Reports for ever what it measured when the fault came."""
@@ -61,6 +81,19 @@ class Faults(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     """Period of StatusNotifications that mean nothing; 0 for none."""
     reboot_loop_s: float = 0.0
     """Reboots this long after each boot; 0 for never."""
+    drops_socket_s: float = 0.0
+    """Closes its connection this often, and comes back; 0 for never."""
+    half_opens_s: float = 0.0
+    """Leaves its connection half open this often, and opens another; 0 for never."""
+    failing_uploads: int = 0
+    """Attempts to deliver a log that fail before one succeeds."""
+    failing_downloads: int = 0
+    """Attempts to fetch a firmware that fail before one succeeds."""
+    firmware_trouble: FirmwareTrouble = FirmwareTrouble.NONE
+    refuses_keys: bool = False
+    """Refuses every change of its key and of its security profile."""
+    forgets_new_keys: bool = False
+    """Says yes to a new key, and goes on with the old one."""
     loss: float = 0.0
     """Share of frames that the network loses, each way."""
     delay_s: tuple[float, float] = (0.0, 0.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from typing import NamedTuple
 
 from simulators.station.config import PHASES_OF_ROTATION, ConnectorConfig, TransactionRecord
 from simulators.station.ev import Car
@@ -10,6 +11,24 @@ from simulators.station.persona import Persona
 
 Triple = tuple[float, float, float]
 NOTHING: Triple = (0.0, 0.0, 0.0)
+
+
+class Reservation(NamedTuple):
+    """An outlet (or any of them) kept for a tag, and for the group ``parent_tag``."""
+
+    number: int
+    id_tag: str
+    parent_tag: str | None = None
+
+    def admits(self, id_tag: str, parent: str | None) -> bool:
+        """Whether that tag, of the group ``parent``, may use it."""
+        if self.id_tag.lower() == id_tag.lower():
+            return True
+        return (
+            self.parent_tag is not None
+            and parent is not None
+            and parent.lower() == self.parent_tag.lower()
+        )
 
 
 class Connector:
@@ -27,10 +46,12 @@ class Connector:
         "_site_phases",
         "_wh_per_a_s",
         "available",
+        "cable_of",
         "car",
         "config",
         "connector_id",
         "current_a",
+        "energy_cap_wh",
         "fault",
         "finishing",
         "inoperative_later",
@@ -77,8 +98,11 @@ class Connector:
         self.fault = False
         self.remote_tag: str | None = None
         """Who started it from afar while no car was plugged in yet."""
-        self.reserved_for: tuple[int, str] | None = None
-        """Reservation id and idTag."""
+        self.reserved_for: Reservation | None = None
+        self.cable_of: str | None = None
+        """Whose cable is locked in the outlet though the car has left."""
+        self.energy_cap_wh: float | None = None
+        """What the transaction may take in all: its badge was refused after the start."""
         self.notified = ""
         """The status that the central system was last told."""
         self.timers: dict[str, asyncio.TimerHandle] = {}
@@ -90,6 +114,7 @@ class Connector:
         """A car arrives."""
         car.plug_in(self.config.phases)
         self.car = car
+        self.cable_of = None
         self.requested = car.requests
         self._wh_per_a_s = self.voltage_v * car.used_phases / 3600.0
 
@@ -134,10 +159,20 @@ class Connector:
             for phase in self._site_phases[: car.used_phases]:
                 currents_a[phase] = drawn_a
             self.current_a = (currents_a[0], currents_a[1], currents_a[2])
+        changed = self.exhausted and self.offered_a > 0.0
         if car.requests != self.requested:
             self.requested = car.requests
-            return True
-        return False
+            changed = True
+        return changed
+
+    @property
+    def exhausted(self) -> bool:
+        """Whether its transaction has taken all that a refused badge leaves it."""
+        return (
+            self.energy_cap_wh is not None
+            and self.record is not None
+            and self.record.energy_wh >= self.energy_cap_wh
+        )
 
     @property
     def active_phases(self) -> int:
@@ -200,6 +235,7 @@ class Connector:
     def end(self) -> None:
         """The transaction is over; the car may still be there."""
         self.record = None
+        self.energy_cap_wh = None
         self.finishing = self.car is not None
         self.offered_a = 0.0
         self.stop_timers()
@@ -216,6 +252,8 @@ class Connector:
             return "Faulted"
         if self.record is not None:
             return self._charging_status()
+        if self.cable_of is not None:
+            return "Finishing"
         if not self.available:
             return "Unavailable"
         if self.car is not None:

@@ -5,17 +5,22 @@ from __future__ import annotations
 import asyncio
 import math
 import random
+from collections import deque
 from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from simulators.station.caller import Caller
 from simulators.station.charging_profiles import ProfileStore, RunningTransaction
 from simulators.station.config import Counters, StationConfig, TransactionRecord
-from simulators.station.connector import Connector
+from simulators.station.connector import Connector, Reservation
 from simulators.station.keys import ConfigurationKeys
 from simulators.station.metering import MeterPrinter
 from simulators.station.offers import Claim, share
 from simulators.station.persona import BelowMinimum, Persona
+from simulators.station.timers import Errands, Timers
+
+MAX_JOURNAL = 1000
+"""Lines of the journal that are kept."""
 
 MIN_PILOT_A = 6.0
 """Least current that a pilot can offer (IEC 61851-1)."""
@@ -35,7 +40,8 @@ class Core:
         self.config = config
         self.persona = persona
         self.rng = rng
-        self.faults = config.faults
+        self.faults = persona.faults_of(config.faults)
+        self.firmware = persona.firmware
         self.loop = asyncio.get_running_loop()
         self._utc_now = utc_now
         self.counters = Counters()
@@ -55,12 +61,20 @@ class Core:
             retry_s=self._retry_s,
             on_dead_link=on_dead_link,
         )
+        self.timers = Timers(self.loop)
+        self.errands = Errands(self.loop)
+        self.journal: deque[str] = deque(maxlen=MAX_JOURNAL)
+        """What happened to it, for its logs."""
+        self.reserved_for_all: Reservation | None = None
+        """A reservation of connector 0: one outlet is kept, whichever."""
         self.powered = True
         self.registered = False
         """The central system accepted the boot and the link still stands."""
         self._offer_timer: asyncio.TimerHandle | None = None
         self._station_phases = max(c.phases for c in config.connectors)
         self._told_fault = False
+        self.told_station = ""
+        """The status of connector 0 that the central system was last told."""
         self._spike_until_s = -math.inf
 
     def _retry_s(self) -> tuple[int, int]:
@@ -85,6 +99,20 @@ class Core:
     def timestamp(self) -> str:
         """The station's time, as it writes it."""
         return self.meter.timestamp(self.clock())
+
+    def note(self, text: str) -> None:
+        """Write a line into the journal."""
+        self.journal.append(f"{self.timestamp()} {text}")
+
+    def security_event(self, kind: str, detail: str | None = None) -> None:
+        """Tell the central system now or later, where the make does (extension, message 4.14)."""
+        self.note(f"security: {kind} {detail or ''}".rstrip())
+        if kind not in self.persona.security_events:
+            return
+        payload: dict[str, str] = {"type": kind, "timestamp": self.timestamp()}
+        if detail is not None:
+            payload["techInfo"] = detail[:255]
+        self.caller.enqueue("SecurityEventNotification", payload, None)
 
     def connector(self, connector_id: int) -> Connector | None:
         """The outlet with that number."""
@@ -179,7 +207,8 @@ class Core:
         until_s = math.inf
         claims: list[Claim] = []
         for connector in self.connectors:
-            if connector.record is None or not self.powered or connector.fault:
+            idle = connector.record is None or connector.exhausted
+            if idle or not self.powered or connector.fault:
                 connector.offered_a = 0.0
                 continue
             limit_a, change_s = self.limit_a(connector, now_s)
@@ -211,11 +240,23 @@ class Core:
             status = connector.status()
             if status != connector.notified:
                 self.tell_status(connector, status)
+        if self.persona.reports_station_status and self.registered:
+            status = self.station_status()
+            if status != self.told_station:
+                self.told_station = status
+                self.notify(0, status)
         if self.persona.fault_on_station:
             fault = any(connector.fault for connector in self.connectors)
             if fault != self._told_fault and self.registered:
                 self._told_fault = fault
                 self.notify(0, "Faulted" if fault else "Available")
+
+    def station_status(self) -> str:
+        """The status of connector 0, which stands for the whole post."""
+        if any(connector.fault for connector in self.connectors):
+            return "Faulted"
+        usable = any(connector.available for connector in self.connectors)
+        return "Available" if usable else "Unavailable"
 
     def tell_status(self, connector: Connector, status: str) -> None:
         """Send the status now; while offline it is kept for later, or queued if the make does so."""

@@ -211,8 +211,9 @@ async def websocket_link(
     *,
     open_timeout_s: float = 10.0,
     tls: ssl.SSLContext | None = None,
+    authorization: str | None = None,
 ) -> WebSocketLink:
-    """Connect to ``url``, over ``tls`` where it is ``wss://``.
+    """Connect to ``url``, over ``tls`` where it is ``wss://``, with that header of its name.
 
     Raises ``OSError`` when nobody answers, or one side refuses the other.
     """
@@ -220,6 +221,7 @@ async def websocket_link(
         connection = await connect(
             url,
             ssl=tls,
+            additional_headers=None if authorization is None else {"Authorization": authorization},
             subprotocols=None if subprotocol is None else [Subprotocol(subprotocol)],
             proxy=None,
             compression=None,

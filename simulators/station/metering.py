@@ -43,6 +43,10 @@ class MeterPrinter:
                 return moment.isoformat(timespec="milliseconds")[:23] + "Z"
             case TimeFormat.LOCAL_MS:
                 return moment.astimezone(self._zone).isoformat(timespec="milliseconds")
+            case TimeFormat.UTC_BARE:
+                return moment.strftime("%Y-%m-%dT%H:%M:%S")
+            case TimeFormat.LOCAL_BARE:
+                return moment.astimezone(self._zone).strftime("%Y-%m-%dT%H:%M:%S")
 
     def sampled_values(
         self, connector: Connector, measurands: tuple[str, ...], context: str
@@ -90,7 +94,7 @@ class MeterPrinter:
                 return self._power(offered_w)
 
     def _energy(self, energy_wh: float, *, whole: bool) -> str:
-        if self._persona.kilo_units:
+        if self._persona.kilo_units or self._persona.kilo_mislabelled:
             return f"{energy_wh / 1000.0:.3f}"
         return str(int(energy_wh)) if whole else self._print(energy_wh)
 

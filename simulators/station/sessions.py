@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from simulators.station.access import Tokens
 from simulators.station.config import TransactionRecord
 from simulators.station.connector import Connector
 from simulators.station.core import Core
@@ -17,21 +16,12 @@ SAMPLE_KEY = "MeterValueSampleInterval"
 CLOCK_KEY = "ClockAlignedDataInterval"
 
 
-@dataclass(slots=True)
-class LocalList:
-    """The list that the central system sent, and the answers that the station remembers."""
-
-    version: int
-    entries: dict[str, dict[str, Any]]
-    cache: dict[str, dict[str, Any]]
-
-
 class Sessions:
     """The authorisations and transactions of one station."""
 
     def __init__(self, core: Core) -> None:
         self._core = core
-        self.known = LocalList(0, {}, {})
+        self.tokens = Tokens(core)
         self._presented: tuple[str, float] | None = None
         self._clock_timer: asyncio.TimerHandle | None = None
 
@@ -55,11 +45,12 @@ class Sessions:
             self._start_if_there(connector, presented[0])
 
     def unplug(self, connector: Connector) -> Car | None:
-        """The car leaves; by default its transaction ends."""
-        if connector.record is not None and self._core.keys.boolean(
-            "StopTransactionOnEVSideDisconnect"
-        ):
+        """The car leaves; by default its transaction ends and its cable is free."""
+        record = connector.record
+        if record is not None and self._core.keys.boolean("StopTransactionOnEVSideDisconnect"):
             self.stop(connector, "EVDisconnected")
+            if not self._core.keys.boolean("UnlockConnectorOnEVSideDisconnect"):
+                connector.cable_of = record.id_tag
         car = connector.unplug()
         self._core.refresh_offers()
         return car
@@ -75,22 +66,69 @@ class Sessions:
                 self.stop(outlet, "Local", id_tag)
                 return True
         for outlet in outlets:
-            if outlet.car is not None and self.free_to_start(outlet, id_tag):
-                self.authorize(id_tag, partial(self._start_if_there, outlet, id_tag))
+            if outlet.car is not None and self._worth_asking(outlet, id_tag):
+                self.tokens.authorize(id_tag, partial(self._start_if_there, outlet, id_tag))
+                return True
+        for outlet in outlets:
+            if outlet.cable_of is not None and outlet.cable_of.lower() == id_tag.lower():
+                self.release_cable(outlet)
+                return True
+            if outlet.record is not None and self.tokens.parent(outlet.record.id_tag):
+                self.tokens.authorize(id_tag, partial(self._stop_for_group, outlet, id_tag))
                 return True
         if connector is None:
-            self.authorize(id_tag, partial(self._remember, id_tag))
+            self.tokens.authorize(id_tag, partial(self._remember, id_tag))
         return True
+
+    def _worth_asking(self, connector: Connector, id_tag: str) -> bool:
+        """Free to start, or reserved for a group that the tag may turn out to belong to."""
+        if self.free_to_start(connector, id_tag):
+            return True
+        reservation = connector.reserved_for
+        return (
+            reservation is not None
+            and reservation.parent_tag is not None
+            and self._usable(connector)
+            and self.tokens.parent(id_tag) is None
+        )
+
+    def _stop_for_group(self, connector: Connector, id_tag: str) -> None:
+        record = connector.record
+        if record is not None and self.tokens.may_stop(id_tag, record.id_tag):
+            self.stop(connector, "Local", id_tag)
+
+    def release_cable(self, connector: Connector) -> None:
+        """The lock opens; a cable that was left in the outlet is gone."""
+        if connector.cable_of is not None:
+            connector.cable_of = None
+            self._core.tell_statuses()
 
     def free_to_start(self, connector: Connector, id_tag: str) -> bool:
         """Whether that driver could begin a transaction at the outlet now."""
         reservation = connector.reserved_for
+        parent = self.tokens.parent(id_tag)
         return (
-            (reservation is None or reservation[1].lower() == id_tag.lower())
-            and connector.record is None
+            (reservation is None or reservation.admits(id_tag, parent))
+            and self._usable(connector)
+            and not self._last_one_kept(connector, id_tag, parent)
+        )
+
+    def _usable(self, connector: Connector) -> bool:
+        return (
+            connector.record is None
             and connector.available
             and not connector.fault
             and self._core.powered
+        )
+
+    def _last_one_kept(self, connector: Connector, id_tag: str, parent: str | None) -> bool:
+        """Whether the outlet is the last free one, and the post is reserved for somebody else."""
+        kept = self._core.reserved_for_all
+        if kept is None or kept.admits(id_tag, parent):
+            return False
+        return not any(
+            other is not connector and other.car is None and self._usable(other)
+            for other in self._core.connectors
         )
 
     def start_waiting_cars(self) -> None:
@@ -106,56 +144,6 @@ class Sessions:
     def _remember(self, id_tag: str) -> None:
         wait_s = self._core.keys.integer("ConnectionTimeOut")
         self._presented = (id_tag, self._core.loop.time() + wait_s)
-
-    # ------------------------------------------------------------------ authorisation
-
-    def authorize(self, id_tag: str, accepted: Callable[[], None]) -> None:
-        """Ask whether the tag may charge; call ``accepted`` when it may."""
-        core = self._core
-        if core.keys.boolean("LocalPreAuthorize") and self._known_status(id_tag) == "Accepted":
-            accepted()
-        elif core.registered:
-            core.caller.call(
-                "Authorize", {"idTag": id_tag}, partial(self._authorized, id_tag, accepted)
-            )
-        elif self._accepted_offline(id_tag):
-            accepted()
-
-    def _authorized(
-        self, id_tag: str, accepted: Callable[[], None], answer: dict[str, Any] | None
-    ) -> None:
-        if answer is None:
-            if self._accepted_offline(id_tag):
-                accepted()
-            return
-        if self._remember_tag(id_tag, answer) == "Accepted":
-            accepted()
-
-    def _accepted_offline(self, id_tag: str) -> bool:
-        keys = self._core.keys
-        if not keys.boolean("LocalAuthorizeOffline"):
-            return False
-        status = self._known_status(id_tag)
-        if status is None:
-            return keys.boolean("AllowOfflineTxForUnknownId")
-        return status == "Accepted"
-
-    def _known_status(self, id_tag: str) -> str | None:
-        """What the local list, else the cache, says of a tag."""
-        keys = self._core.keys
-        tag = id_tag.lower()
-        if keys.boolean("LocalAuthListEnabled") and tag in self.known.entries:
-            return str(self.known.entries[tag].get("status"))
-        if keys.boolean("AuthorizationCacheEnabled") and tag in self.known.cache:
-            return str(self.known.cache[tag].get("status"))
-        return None
-
-    def _remember_tag(self, id_tag: str, answer: dict[str, Any]) -> str:
-        info = answer.get("idTagInfo")
-        if not isinstance(info, dict):
-            return "Invalid"
-        self.known.cache[id_tag.lower()] = info
-        return str(info.get("status"))
 
     # ------------------------------------------------------------------ transaction
 
@@ -179,9 +167,13 @@ class Sessions:
             "meterStart": record.meter_start_wh,
             "timestamp": core.meter.timestamp(now),
         }
+        kept = core.reserved_for_all
         if connector.reserved_for is not None:
-            payload["reservationId"] = connector.reserved_for[0]
+            payload["reservationId"] = connector.reserved_for.number
             connector.reserved_for = None
+        elif kept is not None and kept.admits(id_tag, self.tokens.parent(id_tag)):
+            payload["reservationId"] = kept.number
+            core.reserved_for_all = None
         elif core.persona.zero_reservation_id:
             payload["reservationId"] = 0
         core.caller.enqueue(
@@ -199,10 +191,16 @@ class Sessions:
         record.transaction_id = answer["transactionId"]
         record.acknowledged_start = True
         core.counters.starts_acknowledged += 1
-        accepted = self._remember_tag(record.id_tag, answer) == "Accepted"
-        stops = core.keys.boolean("StopTransactionOnInvalidId")
-        if not accepted and stops and connector.record is record:
+        accepted = self.tokens.learn(record.id_tag, answer) == "Accepted"
+        if accepted or connector.record is not record:
+            return
+        if core.keys.boolean("StopTransactionOnInvalidId"):
             self.stop(connector, "DeAuthorized")
+        else:
+            # The transaction goes on without energy, but for what the key grants (clause 9.1.14).
+            most_wh = core.keys.integer("MaxEnergyOnInvalidId")
+            connector.energy_cap_wh = record.energy_wh + most_wh
+            core.refresh_offers()
 
     def stop(self, connector: Connector, reason: str, id_tag: str | None = None) -> None:
         """End the outlet's transaction; a car that is still there stays connected."""

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import functools
 import random
+import ssl
 from collections import deque
 from collections.abc import Callable
 from datetime import datetime
@@ -17,20 +19,21 @@ from typing import Any
 
 import msgspec
 
-from simulators.station.commands import CallRefusedError, Commands
+from simulators.station.calls import CallRefusedError
+from simulators.station.commands import Commands
 from simulators.station.config import Counters, Faults, StationConfig, TransactionRecord
 from simulators.station.connector import Connector
 from simulators.station.core import Core
 from simulators.station.ev import Car
+from simulators.station.files import Files, NetworkFiles
 from simulators.station.link import ImpairedLink, Link, LinkFactory, Network
 from simulators.station.persona import Persona
+from simulators.station.registration import Registration
 from simulators.station.sessions import Sessions
+from simulators.station.vault import Vault
 
 FIRST_RETRY_S, LAST_RETRY_S = 1.0, 60.0
 """Bounds of the wait between two attempts to connect; it doubles, with jitter."""
-
-BOOT_RETRY_S = 20.0
-"""Wait before the boot is sent again when it was not answered."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder().decode
@@ -46,29 +49,46 @@ class SimStation:
         link_factory: LinkFactory,
         utc_now: Callable[[], datetime],
         rng: random.Random,
+        *,
+        vault: Vault | None = None,
+        files: Files | None = None,
     ) -> None:
+        """``vault`` is the one that ``link_factory`` shows; ``files`` the network otherwise."""
         self.config = config
         self.persona = persona
         self._link_factory = link_factory
         self._core = Core(config, persona, utc_now, rng, self._on_dead_link)
         self._sessions = Sessions(self._core)
-        self._commands = Commands(self._core, self._sessions, self)
+        self.vault = vault or Vault()
+        """Its key and certificates."""
         self._loop = self._core.loop
         self._rng = rng
         self.network = Network(rng)
         """The cable to the central system."""
         self._serial = "".join(rng.choices("0123456789", k=persona.serial_digits))
+        self._commands = Commands(
+            self._core,
+            self._sessions,
+            self,
+            self.vault,
+            files or NetworkFiles(functools.partial(self.vault.tls, persona)),
+            self._serial,
+        )
         self._link: Link | None = None
         self._half_open: deque[Link] = deque(maxlen=20)
         self._closing: set[asyncio.Task[None]] = set()
         self._task: asyncio.Task[None] | None = None
         self._may_connect = asyncio.Event()
         self._may_connect.set()
-        self._needs_boot = True
-        self._early_drop = False
-        self._boot_unanswered = False
+        self._registration = Registration(
+            self._core,
+            self._serial,
+            on_registered=self._registered,
+            on_booted=self._commands.firmware.booted,
+            hang_up=self.drop_socket,
+        )
         self._failures = 0
-        self._timers: dict[str, asyncio.TimerHandle] = {}
+        self._timers = self._core.timers
         self._apply_faults()
 
     # ------------------------------------------------------------------ what others read
@@ -153,9 +173,8 @@ class SimStation:
             self._link_lost()
         self._sessions.pause_timers()
         self._core.stop_timers()
-        for timer in self._timers.values():
-            timer.cancel()
         self._timers.clear()
+        await self._core.errands.stop()
         for link in self._half_open:
             await link.close()
         self._half_open.clear()
@@ -184,6 +203,25 @@ class SimStation:
         outlet = None if connector_id is None else self.connector(connector_id)
         return self._sessions.swipe(id_tag, outlet)
 
+    # ------------------------------------------------------------------ what it says by itself
+
+    def data_transfer(self, vendor_id: str, message_id: str | None = None, data: str = "") -> None:
+        """Send DataTransfer; the answer is of no consequence."""
+        payload = {"vendorId": vendor_id, "data": data}
+        if message_id is not None:
+            payload["messageId"] = message_id
+        if self._core.registered:
+            self._core.caller.call("DataTransfer", payload)
+
+    def request_certificate(self) -> None:
+        """Ask for a client certificate (SignCertificate)."""
+        if self._core.registered:
+            self._commands.security.request_certificate()
+
+    def security_event(self, kind: str, detail: str | None = None) -> None:
+        """Tell of an event of its security, where its make does."""
+        self._core.security_event(kind, detail)
+
     # ------------------------------------------------------------------ trouble
 
     def set_faults(self, **changes: Any) -> None:
@@ -194,13 +232,15 @@ class SimStation:
 
     def _apply_faults(self) -> None:
         faults = self._core.faults
-        self._core.caller.duplicates = faults.duplicates
+        self._core.caller.faults = faults
         self.network.loss = faults.loss
         self.network.delay_s = faults.delay_s
         for connector in self._core.connectors:
             connector.freeze(frozen=faults.frozen_meter)
-        self._every("phantom", faults.phantom_status_s, self._phantom_status)
-        self._every("reboot", faults.reboot_loop_s, self._reboot_again)
+        self._timers.every("phantom", faults.phantom_status_s, self._phantom_status)
+        self._timers.every("reboot", faults.reboot_loop_s, self._reboot_again)
+        self._timers.every("drop", faults.drops_socket_s, self.drop_socket)
+        self._timers.every("half-open", faults.half_opens_s, self.half_open)
 
     def _phantom_status(self) -> None:
         connector = self._rng.choice(self._core.connectors)
@@ -233,7 +273,7 @@ class SimStation:
     def go_offline(self, for_s: float) -> None:
         """No frame passes either way for ``for_s`` seconds; charging goes on by the profiles."""
         self.network.up = False
-        self._after("offline", for_s, self._network_back)
+        self._timers.after("offline", for_s, self._network_back)
 
     def _network_back(self) -> None:
         self.network.up = True
@@ -248,7 +288,7 @@ class SimStation:
             for connector in self._core.connectors:
                 self._sessions.stop(connector, reason)
             # A soft reset lets the stops be delivered first; the hard one keeps them for later.
-            self._after("reset", 2.0, lambda: self._go_down(self.persona.reboot_s, reason))
+            self._timers.after("reset", 2.0, lambda: self._go_down(self.persona.reboot_s, reason))
         else:
             self._go_down(self.persona.reboot_s, reason)
 
@@ -258,21 +298,29 @@ class SimStation:
             return
         # The link goes first: what it has to say of this must wait until it is up again.
         self._leave(silently=reason == "PowerLoss")
+        core.note(f"down: {reason}")
         core.powered = False
+        self._commands.firmware.going_down()
+        core.errands.give_up()
+        core.keys.rebooted()
         self._may_connect.clear()
-        self._needs_boot = True
+        self._registration.needs_boot = True
+        resumes = (reason == "PowerLoss" and self.persona.resumes_after_power_loss) or (
+            reason == "Reboot" and self.persona.resumes_after_reboot
+        )
         for connector in core.connectors:
-            if not (reason == "PowerLoss" and self.persona.resumes_after_power_loss):
+            if not resumes:
                 self._sessions.stop(connector, reason)
             connector.cut()
         self._sessions.pause_timers()
         if not self.persona.keeps_profiles_over_reboot:
             core.profiles.clear()
-        self._after("power", for_s, self._come_up)
+        self._timers.after("power", for_s, self._come_up)
 
     def _come_up(self) -> None:
         core = self._core
         core.powered = True
+        core.security_event("StartupOfTheDevice")
         for connector in core.connectors:
             connector.notified = ""
             self._sessions.arm(connector)
@@ -288,12 +336,14 @@ class SimStation:
         self._sessions.arm_clock()
         while True:
             await self._may_connect.wait()
-            with contextlib.suppress(OSError):
+            try:
                 link = await self._connect()
                 await self._converse(link)
                 self._link_lost()
                 if link not in self._half_open:
                     await link.close()
+            except OSError as error:
+                self._not_connected(error)
             self._failures += 1
             await asyncio.sleep(self._backoff_s())
 
@@ -301,6 +351,11 @@ class SimStation:
         if not self.network.up:
             raise ConnectionError("the cable is cut")
         return ImpairedLink(await self._link_factory(), self.network)
+
+    def _not_connected(self, error: OSError) -> None:
+        if isinstance(error, ssl.SSLCertVerificationError):
+            self._core.security_event("InvalidCentralSystemCertificate", error.verify_message)
+        self._commands.security.refused()
 
     def _backoff_s(self) -> float:
         wait_s = min(FIRST_RETRY_S * 2.0 ** min(self._failures - 1, 10), LAST_RETRY_S)
@@ -312,11 +367,7 @@ class SimStation:
         self._link = link
         self._core.counters.connections += 1
         self._core.caller.link_up(link.post)
-        if self._early_drop and self.persona.silent_after_early_drop_s:
-            self._after("boot", self.persona.silent_after_early_drop_s, self._greet)
-        else:
-            self._greet()
-        self._early_drop = False
+        self._registration.link_up()
         while True:
             text = await link.receive()
             if text is None or link is not self._link:
@@ -327,11 +378,7 @@ class SimStation:
         if self._link is None:
             return
         self._link = None
-        self._early_drop = self._boot_unanswered
-        self._boot_unanswered = False
-        self._core.registered = False
-        self._cancel("heartbeat")
-        self._cancel("boot")
+        self._registration.link_lost()
         self._core.caller.link_down()
 
     def _leave(self, *, silently: bool) -> None:
@@ -354,66 +401,21 @@ class SimStation:
 
     # ------------------------------------------------------------------ registration
 
-    def _greet(self) -> None:
-        if self._needs_boot or self.persona.boot_on_reconnect:
-            self.send_boot()
-        else:
-            self._register(statuses=self.persona.statuses_on_reconnect)
+    def _registered(self) -> None:
+        self._failures = 0
+        self._commands.security.connected()
 
     def send_boot(self) -> None:
         """Send BootNotification."""
-        persona = self.persona
-        payload: dict[str, Any] = {
-            "chargePointVendor": persona.vendor,
-            "chargePointModel": persona.model,
-            "chargeBoxSerialNumber": self._serial,
-            "firmwareVersion": persona.firmware,
-        }
-        if persona.charge_point_serial:
-            payload["chargePointSerialNumber"] = self._serial
-        if persona.meter_type is not None:
-            payload["meterType"] = persona.meter_type
-        self._cancel("boot")
-        self._boot_unanswered = True
-        self._core.counters.boots += 1
-        self._core.caller.call("BootNotification", payload, self._booted)
-
-    def _booted(self, answer: dict[str, Any] | None) -> None:
-        if self._link is None:
-            return
-        self._boot_unanswered = False
-        interval_s = 0 if answer is None else answer.get("interval")
-        if not isinstance(interval_s, int) or interval_s < 0:
-            interval_s = 0
-        if answer is not None and answer.get("status") == "Accepted":
-            if interval_s:
-                self._core.keys.values["HeartbeatInterval"] = str(interval_s)
-            self._needs_boot = False
-            self._register(statuses=True)
-        else:
-            # Pending or Rejected (clause 4.2): after the interval, of our choice when it is 0.
-            self._after("boot", interval_s or BOOT_RETRY_S, self.send_boot)
-
-    def _register(self, *, statuses: bool) -> None:
-        core = self._core
-        core.registered = True
-        self._failures = 0
-        self.arm_heartbeat()
-        if statuses:
-            for connector in core.connectors:
-                connector.notified = ""
-        core.tell_statuses()
-        core.caller.release()
+        self._registration.send_boot()
 
     def arm_heartbeat(self) -> None:
         """Follow HeartbeatInterval from now on."""
-        interval_s = self._core.keys.integer("HeartbeatInterval")
-        self._every("heartbeat", float(interval_s), self.send_heartbeat)
+        self._registration.arm_heartbeat()
 
     def send_heartbeat(self) -> None:
         """Send Heartbeat."""
-        if self._core.registered:
-            self._core.caller.call("Heartbeat", {})
+        self._registration.send_heartbeat()
 
     # ------------------------------------------------------------------ frames
 
@@ -429,6 +431,8 @@ class SimStation:
             case [3 | 4, str(message_id), *_]:
                 self._core.caller.refused(message_id)
             case [2, str(message_id), str(action), payload]:
+                if self._commands.ignores(action):
+                    return
                 delay_s = self._commands.delay_s(action)
                 if delay_s:
                     self._loop.call_later(delay_s, self._serve, message_id, action, payload, link)
@@ -446,25 +450,3 @@ class SimStation:
         self._core.counters.frames_sent += 1
         link.post(_encode(reply).decode())
         self._commands.after_answer()
-
-    # ------------------------------------------------------------------ timers
-
-    def _after(self, name: str, wait_s: float, action: Callable[[], None]) -> None:
-        self._cancel(name)
-        self._timers[name] = self._loop.call_later(wait_s, action)
-
-    def _every(self, name: str, period_s: float, action: Callable[[], None]) -> None:
-        self._cancel(name)
-        if period_s > 0.0:
-            self._timers[name] = self._loop.call_later(
-                period_s, self._again, name, period_s, action
-            )
-
-    def _again(self, name: str, period_s: float, action: Callable[[], None]) -> None:
-        self._every(name, period_s, action)
-        action()
-
-    def _cancel(self, name: str) -> None:
-        timer = self._timers.pop(name, None)
-        if timer is not None:
-            timer.cancel()

@@ -12,9 +12,11 @@ from typing import Any, ParamSpec, Self
 
 from simulators import virtual_time
 from simulators.station.config import StationConfig
+from simulators.station.files import Files, TransferError, UploadMethod
 from simulators.station.link import Link, MemoryLink, memory_link
 from simulators.station.persona import Persona, load_persona
 from simulators.station.station import SimStation
+from simulators.station.vault import Vault
 
 EPOCH = datetime(2026, 6, 1, 8, 0, 0, tzinfo=UTC)
 
@@ -128,6 +130,27 @@ class Central:
         ]
 
 
+class MemoryFiles:
+    """A file server in memory; each transfer takes ``takes_s``."""
+
+    def __init__(self, *, takes_s: float = 1.0) -> None:
+        self.takes_s = takes_s
+        self.content: dict[str, bytes] = {}
+        self.uploaded: list[tuple[str, bytes, UploadMethod]] = []
+
+    async def get(self, url: str) -> bytes:
+        await asyncio.sleep(self.takes_s)
+        if url not in self.content:
+            raise TransferError("not there")
+        return self.content[url]
+
+    async def put(self, url: str, name: str, content: bytes, method: UploadMethod) -> None:
+        await asyncio.sleep(self.takes_s)
+        if not url.startswith("http://box/"):
+            raise TransferError(f"nobody takes {name}")
+        self.uploaded.append((url, content, method))
+
+
 class Bench:
     """A central system and one station on the running (virtual) loop, stepped once a second."""
 
@@ -136,6 +159,9 @@ class Bench:
         persona: Persona | str = "control-generic",
         config: StationConfig | None = None,
         seed: int = 1,
+        *,
+        vault: Vault | None = None,
+        files: Files | None = None,
     ) -> None:
         self.central = Central()
         self.station = SimStation(
@@ -144,6 +170,8 @@ class Bench:
             self.central.connect,
             self.central.utc_now,
             random.Random(seed),
+            vault=vault,
+            files=files,
         )
         self.station.start()
 

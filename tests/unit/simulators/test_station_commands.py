@@ -13,6 +13,16 @@ from simulators.station.persona import load_persona
 from tests.unit.simulators.station_bench import Bench, Payload, set_limit, virtual
 
 FREE = StationConfig(station_id="A-001", free_mode=True)
+PEM = "-----BEGIN CERTIFICATE-----"
+SECURITY_CALLS: dict[str, Payload] = {
+    "CertificateSigned": {"certificateChain": PEM},
+    "DeleteCertificate": {"certificateHashData": {}},
+    "ExtendedTriggerMessage": {"requestedMessage": "Heartbeat"},
+    "GetInstalledCertificateIds": {"certificateType": "CentralSystemRootCertificate"},
+    "GetLog": {"log": {"remoteLocation": "x"}, "logType": "SecurityLog", "requestId": 1},
+    "InstallCertificate": {"certificateType": "CentralSystemRootCertificate", "certificate": PEM},
+    "SignedUpdateFirmware": {"requestId": 1, "firmware": {}},
+}
 TWO = StationConfig(
     station_id="A-001",
     feed_limit_a=32,
@@ -41,6 +51,8 @@ async def test_every_key_is_given_when_none_is_asked_for() -> None:
         }
         assert keys["ConnectorPhaseRotation"]["value"] == "0.RST,1.RST"
         assert keys["HeartbeatInterval"]["value"] == "300"
+        # The key of the station can be written, and not be read (OCPP-J 1.6, clause 6.2).
+        assert keys.pop("AuthorizationKey") == {"key": "AuthorizationKey", "readonly": False}
         assert all(isinstance(entry["value"], str) for entry in keys.values())
 
 
@@ -225,11 +237,27 @@ async def test_a_triggered_message_follows_the_answer(action: str) -> None:
         assert answer == {"status": "Rejected"}
 
 
+@pytest.mark.parametrize(
+    ("action", "wanted", "answer"),
+    [
+        ("TriggerMessage", "LogStatusNotification", {"status": "NotImplemented"}),
+        ("TriggerMessage", "Whim", {"status": "NotImplemented"}),
+        ("ExtendedTriggerMessage", "Heartbeat", "NotImplemented"),
+    ],
+)
 @virtual
-async def test_messages_that_cannot_be_triggered() -> None:
+async def test_messages_that_cannot_be_triggered(action: str, wanted: str, answer: Any) -> None:
     async with Bench() as bench:
-        request = {"requestedMessage": "FirmwareStatusNotification"}
-        assert await bench.central.call("TriggerMessage", request) == {"status": "NotImplemented"}
+        assert await bench.central.call(action, {"requestedMessage": wanted}) == answer
+
+
+@pytest.mark.parametrize("action", ["DiagnosticsStatusNotification", "FirmwareStatusNotification"])
+@virtual
+async def test_idle_statuses_follow_their_trigger(action: str) -> None:
+    async with Bench() as bench:
+        answer = await bench.central.call("TriggerMessage", {"requestedMessage": action})
+        assert answer == {"status": "Accepted"}
+        assert bench.central.named(action) == [{"status": "Idle"}]
 
 
 # ---------------------------------------------------------------------- lists and reservations
@@ -289,7 +317,9 @@ async def test_a_reserved_outlet_waits_for_its_driver() -> None:
         }
         assert await bench.central.call("ReserveNow", request) == {"status": "Accepted"}
         assert bench.central.statuses()[-1] == "Reserved"
-        assert await bench.central.call("ReserveNow", request) == {"status": "Occupied"}
+        other = {**request, "reservationId": 6}
+        assert await bench.central.call("ReserveNow", other) == {"status": "Occupied"}
+        assert await bench.central.call("ReserveNow", request) == {"status": "Accepted"}
         bench.station.plug(1, Car(), "OTHER")
         await bench.run(2)
         assert not bench.central.named("StartTransaction")
@@ -334,7 +364,19 @@ async def test_a_reservation_ends_by_itself_or_on_request() -> None:
     [
         ("control-generic", "DataTransfer", {"vendorId": "x"}, {"status": "UnknownVendorId"}),
         ("premium-2019", "DataTransfer", {"vendorId": "x"}, "NotSupported"),
-        ("control-generic", "GetDiagnostics", {"location": "ftp://x"}, "NotImplemented"),
+        ("core-generic", "GetDiagnostics", {"location": "ftp://x"}, "NotSupported"),
+        ("control-generic", "GetDiagnostics", {}, "FormationViolation"),
+        (
+            "control-generic",
+            "SendLocalList",
+            {"listVersion": 1, "updateType": "x"},
+            "FormationViolation",
+        ),
+        *[
+            ("control-generic", action, payload, "NotImplemented")
+            for action, payload in SECURITY_CALLS.items()
+        ],
+        *[("secure-generic", action, {}, "FormationViolation") for action in SECURITY_CALLS],
         ("control-generic", "Whim", {}, "NotImplemented"),
         ("control-generic", "Reset", {"type": "Warm"}, "FormationViolation"),
         ("control-generic", "Reset", {}, "FormationViolation"),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import json
 from decimal import Decimal
 from functools import cache
@@ -12,13 +13,20 @@ import jsonschema
 import msgspec
 import ocpp
 import pytest
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec
 
+from simulators.station.certificates import identity
 from simulators.station.config import ConnectorConfig, StationConfig
 from simulators.station.ev import Car
 from simulators.station.persona import Persona, load_persona, persona_names
-from tests.unit.simulators.station_bench import Bench, set_limit, virtual
+from tests.support.authority import Authority
+from tests.unit.simulators.station_bench import EPOCH, Bench, MemoryFiles, set_limit, virtual
 
 SCHEMAS = Path(ocpp.__file__).parent / "v16" / "schemas"
+ALL_PROFILES = (
+    "Core,FirmwareManagement,LocalAuthListManagement,RemoteTrigger,Reservation,SmartCharging"
+)
 TWO = StationConfig(
     station_id="A-001",
     feed_limit_a=32,
@@ -114,10 +122,68 @@ async def violations(persona: Persona) -> dict[str, set[str]]:
         return found
 
 
-@pytest.mark.parametrize("name", ["control-generic", "strict-generic"])
+@pytest.mark.parametrize(
+    "name", ["control-generic", "strict-generic", "power-generic", "whole-generic"]
+)
 @virtual
 async def test_the_frames_of_the_clean_personas_are_valid(name: str) -> None:
     assert await violations(load_persona(name)) == {}
+
+
+@virtual
+async def test_the_frames_of_files_and_of_the_security_extension_are_valid() -> None:
+    files = MemoryFiles()
+    files.content["http://box/f-9.0.bin"] = b"bytes"
+    maker = Authority("Maker", EPOCH)
+    signer, key = maker.issue("Signer")
+    signature = key.sign(b"bytes", ec.ECDSA(hashes.SHA256()))
+    moment = "2026-06-01T08:00:00Z"
+    log = {"log": {"remoteLocation": "http://box/"}, "logType": "SecurityLog", "requestId": 1}
+    root = {"certificateType": "ManufacturerRootCertificate"}
+    firmware = {
+        "location": "http://box/f-9.0.bin",
+        "retrieveDateTime": moment,
+        "signingCertificate": signer,
+        "signature": base64.b64encode(signature).decode(),
+    }
+    trigger = {"requestedMessage": "SignChargePointCertificate"}
+    calls: list[tuple[str, dict[str, Any], int]] = [
+        ("GetDiagnostics", {"location": "http://box/"}, 5),
+        ("UpdateFirmware", {"location": "http://box/f-9.0.bin", "retrieveDate": moment}, 60),
+        ("GetLog", log, 5),
+        ("InstallCertificate", {**root, "certificate": maker.pem}, 1),
+        ("GetInstalledCertificateIds", root, 1),
+        ("SignedUpdateFirmware", {"requestId": 2, "firmware": firmware}, 60),
+        ("ExtendedTriggerMessage", trigger, 1),
+        ("CertificateSigned", {"certificateChain": "none"}, 1),
+        (
+            "DeleteCertificate",
+            {"certificateHashData": identity(maker.certificate, maker.certificate)},
+            1,
+        ),
+    ]
+    found: list[str] = []
+    async with Bench("secure-generic", files=files) as bench:
+        for action, payload, seconds in calls:
+            assert errors(action, payload) == []
+            answer = await bench.central.call(action, payload)
+            found += errors(f"{action}Response", answer)
+            await bench.run(seconds)
+        bench.station.data_transfer("org.example", "Mood", "good")
+        await bench.run(1)
+        for action, payload in bench.central.calls:
+            found += errors(action, payload)
+        seen = {action for action, _ in bench.central.calls}
+    assert found == []
+    assert seen >= {
+        "DataTransfer",
+        "DiagnosticsStatusNotification",
+        "FirmwareStatusNotification",
+        "LogStatusNotification",
+        "SecurityEventNotification",
+        "SignCertificate",
+        "SignedFirmwareStatusNotification",
+    }
 
 
 @virtual
@@ -206,3 +272,19 @@ def test_a_persona_based_on_another_differs_where_its_file_says() -> None:
 def test_an_unknown_persona_is_refused() -> None:
     with pytest.raises(ValueError, match="no persona"):
         load_persona("whim")
+
+
+@pytest.mark.parametrize(
+    ("name", "profiles"),
+    [
+        ("core-generic", "Core,SmartCharging"),
+        ("uncontrolled-generic", "Core"),
+        ("premium-2024", ALL_PROFILES),
+    ],
+)
+@virtual
+async def test_a_make_says_what_it_knows(name: str, profiles: str) -> None:
+    async with Bench(name) as bench:
+        request = {"key": ["SupportedFeatureProfiles"]}
+        answer = await bench.central.call("GetConfiguration", request)
+        assert answer["configurationKey"][0]["value"] == profiles
