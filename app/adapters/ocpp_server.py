@@ -20,12 +20,15 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.adapters.listening import UvicornListener, bound_socket
+from app.adapters.station_authority import peer_certificate
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
 from app.adapters.station_registry import REPLACED, StationRegistry
 from app.ocpp16.session import SessionLimits
 from app.services.ports import Clock, StationHandler
+from app.services.security_ports import Approach, Gate
 
 log = logging.getLogger(__name__)
 
@@ -33,6 +36,12 @@ SUBPROTOCOL: Final = "ocpp1.6"
 
 MAX_IDENTITY: Final = 48
 """Length of a station's identity; OCPP 1.6 names none, later versions 48."""
+
+SWITCHING: Final = 101
+UNAUTHORIZED: Final = 401
+
+_PEER: Final = "peer_certificate"
+"""Where the scope's state holds what the station has shown in the TLS handshake."""
 
 FILES: Final = "/files/"
 """Where stations fetch and leave files, on the port they know."""
@@ -78,8 +87,11 @@ class OcppListener:
         tls: ssl.SSLContext | None = None,
         registry: StationRegistry | None = None,
         files: ASGIApp | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations."""
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations, and
+        ``gate``, who may speak in a station's name; without, everybody may.
+        """
         self.settings = settings
         self.refused = 0
         """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
@@ -89,6 +101,7 @@ class OcppListener:
         self._tls = tls
         self._registry = registry or StationRegistry()
         self._files = files
+        self._gate = gate
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -109,7 +122,7 @@ class OcppListener:
         config = uvicorn.Config(
             self,
             http=_HastyHttpProtocol,
-            ws="websockets-sansio",
+            ws=_StationProtocol,
             lifespan="off",
             ws_max_size=settings.max_message_bytes,
             ws_ping_interval=settings.ping_interval_s,
@@ -153,6 +166,8 @@ class OcppListener:
         if identity is None:
             await self._deny(websocket, 404, "No usable station identity at the end of the path.")
             return
+        if not await self._let_in(websocket, identity):
+            return
         if (
             identity not in self._registry
             and len(self._connections) >= self.settings.max_connections
@@ -172,10 +187,32 @@ class OcppListener:
                 return
         await self._serve(identity, _address(scope), _AsgiTransport(receive, send))
 
-    async def _deny(self, websocket: WebSocket, status: int, text: str) -> None:
+    async def _let_in(self, websocket: WebSocket, identity: str) -> bool:
+        """Whether the caller has proved what is required of this station; tells it when not."""
+        if self._gate is None:
+            return True
+        approach = Approach(
+            identity=identity,
+            address=_address(websocket.scope),
+            secure=self._tls is not None,
+            authorization=dict(websocket.scope["headers"]).get(b"authorization"),
+            certificate=websocket.scope["state"].get(_PEER),
+        )
+        verdict = await self._gate.admit(approach)
+        if verdict.status == SWITCHING:
+            return True
+        headers = {"Retry-After": str(verdict.wait_s)} if verdict.wait_s else {}
+        if verdict.status == UNAUTHORIZED:
+            headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
+        await self._deny(websocket, verdict.status, verdict.text, headers)
+        return False
+
+    async def _deny(
+        self, websocket: WebSocket, status: int, text: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.refused += 1
         log.warning("%s: station refused: %s", _address(websocket.scope), text)
-        await websocket.send_denial_response(PlainTextResponse(text, status))
+        await websocket.send_denial_response(PlainTextResponse(text, status, headers))
 
     async def _serve(self, identity: str, address: str, transport: _AsgiTransport) -> None:
         connection = StationConnection(
@@ -254,6 +291,17 @@ class _HastyHttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.get_protocol() is self:
             self.transport.abort()
+
+
+class _StationProtocol(WebSocketsSansIOProtocol):
+    """Tells the application which certificate the station has shown."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        super().connection_made(transport)
+        tls = transport.get_extra_info("ssl_object")
+        shown = None if tls is None else tls.getpeercert(binary_form=True)
+        if shown is not None:
+            self.app_state = {**self.app_state, _PEER: peer_certificate(shown)}
 
 
 def station_identity(raw_path: bytes) -> str | None:

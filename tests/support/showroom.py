@@ -24,6 +24,8 @@ from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.station_authority import SiteAuthority
+from app.adapters.station_vault import StationVault
 from app.adapters.storage.store import open_store
 from app.adapters.tls_ports import web_tls_context
 from app.adapters.web_server import WebListener
@@ -54,6 +56,7 @@ from app.services.live import (
 from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
+from app.services.security_ports import Trust
 from app.web.app import create_app
 
 PASSWORD = "une borne bien gardée"
@@ -382,6 +385,7 @@ class Showroom:
         self._document = document or site_document()
         folder.mkdir(parents=True, exist_ok=True)
         store = open_store(self._settings.database)
+        self.authority = SiteAuthority(folder)
         self.store = store
         self.manager = Manager(
             self._settings,
@@ -393,6 +397,7 @@ class Showroom:
                 meter_models=meter_models(catalogue),
                 meter_tester=test,
                 random=random.Random(1).random,
+                trust=Trust(StationVault(folder), self.authority),
             ),
         )
         self.services = self.manager.services
