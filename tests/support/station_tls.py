@@ -30,11 +30,10 @@ def request(
     key: Any,
     name: str | None,
     organisation: str | None = "Bornier",
-    digest: hashes.HashAlgorithm | None = None,
 ) -> str:
     """A signing request, PEM."""
     builder = x509.CertificateSigningRequestBuilder().subject_name(subject(name, organisation))
-    signed = builder.sign(key, digest or hashes.SHA256())
+    signed = builder.sign(key, hashes.SHA256())
     return signed.public_bytes(serialization.Encoding.PEM).decode()
 
 
