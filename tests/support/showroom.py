@@ -504,7 +504,11 @@ class Showroom:
         await keys.change(
             station_id,
             lambda record: msgspec.structs.replace(
-                record, setback=Setback.NOT_BACK, wanted=SecurityProfile.TLS_KEY
+                record,
+                wanted=SecurityProfile.TLS_KEY,
+                profile_sent=True,
+                setback=Setback.BY_HAND,
+                setback_detail="NotSupported",
             ),
         )
         for n in range(3):
