@@ -14,6 +14,7 @@ import logging
 import re
 import secrets
 import socket
+import ssl
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -55,6 +56,9 @@ _ROOT_UNTIL: Final = datetime(2049, 12, 31, 23, 59, 59, tzinfo=UTC)
 """The last day that needs no wider form of time (RFC 5280, clause 4.1.2.5)."""
 
 _ROOT_LEAST: Final = timedelta(days=20 * 365)
+_ANY_TIME: Final = 0x20_0000
+"""X509_V_FLAG_NO_CHECK_TIME: whose certificate has expired is refused by name, at the gate."""
+
 STATION_VALIDITY: Final = timedelta(days=730)
 _BACKDATED: Final = timedelta(days=1)
 
@@ -75,6 +79,7 @@ class SiteAuthority:
         self._certificate: x509.Certificate | None = None
         self._root: RootCertificate | None = None
         self._served: tuple[ServedCertificate, ...] = ()
+        self._contexts: list[ssl.SSLContext] = []
 
     def ensure(self, now_utc: datetime) -> bool:
         """Makes the root when there is none, or renews it under the same name and key once it has
@@ -147,6 +152,19 @@ class SiteAuthority:
             )
             .sign(self._key, hashes.SHA256())
         )
+
+    def trust_in(self, context: ssl.SSLContext) -> None:
+        """Has a port take certificates of ours from its clients; it asks for them until told."""
+        context.load_verify_locations(cadata=self.chain.decode("ascii"))
+        context.verify_flags |= _ANY_TIME
+        if context not in self._contexts:
+            context.verify_mode = ssl.CERT_OPTIONAL
+            self._contexts.append(context)
+
+    def ask(self, *, certificates: bool) -> None:
+        """See ``Authority``."""
+        for context in self._contexts:
+            context.verify_mode = ssl.CERT_OPTIONAL if certificates else ssl.CERT_NONE
 
     def serves(self, certificates: Iterable[LocalCertificate]) -> None:
         """Takes note of what the stations' port shows."""

@@ -35,9 +35,6 @@ _STATIONS_SUITES: Final = (
     "AES256-GCM-SHA384:AES128-GCM-SHA256:@SECLEVEL=2"
 )
 
-_ANY_TIME: Final = 0x20_0000
-"""X509_V_FLAG_NO_CHECK_TIME: whose certificate has expired is refused by name, at the gate."""
-
 
 class TlsPort:
     """The certificates of one port and its context, which is always the same."""
@@ -77,9 +74,7 @@ class TlsPort:
             context.set_alpn_protocols(["http/1.1"])
             self._context = context
         if self._authority is not None:
-            self._context.load_verify_locations(cadata=self._authority.chain.decode("ascii"))
-            self._context.verify_mode = ssl.CERT_OPTIONAL
-            self._context.verify_flags |= _ANY_TIME
+            self._authority.trust_in(self._context)
         for certificate in self._certificates:
             self._context.load_cert_chain(certificate.certificate_path, certificate.key_path)
         return self._context

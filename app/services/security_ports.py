@@ -132,7 +132,7 @@ class SigningRequestError(Exception):
 
 
 class Authority(Protocol):
-    """The site's own authority. Nothing here is called on the event loop but ``root``."""
+    """The site's own authority. ``sign`` takes a while: not for the event loop."""
 
     def root(self) -> RootCertificate | None:
         """The root, ``None`` until it is made."""
@@ -153,6 +153,13 @@ class Authority(Protocol):
         """Signs a PKCS#10 request (PEM) that names one of ``names`` as its common name.
 
         Raises ``SigningRequestError``.
+        """
+        ...
+
+    def ask(self, *, certificates: bool) -> None:
+        """Whether the stations' port asks for certificates, from the next handshake on.
+
+        On the event loop. Who is asked may show one that we did not sign, and fails with it.
         """
         ...
 

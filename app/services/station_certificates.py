@@ -176,6 +176,18 @@ class StationCertificates:
             return None
         return str(answer.status.value)
 
+    def ask_in_handshakes(self) -> None:
+        """Has the port ask for certificates only while a station of the site uses them: some show
+        the one of their maker when they are asked, and would be turned away for it.
+        """
+        if self._authority is not None:
+            used = any(
+                SecurityProfile.CERTIFICATE in (record.required, record.wanted)
+                or self.book.serving(record.station_id) is not None
+                for record in self._keys.records()
+            )
+            self._authority.ask(certificates=used)
+
     async def request(self, station_id: str, actor: str) -> None:
         """The same for a person. Raises ``StationUnreachableError`` or ``StationRefusedError``."""
         station, link = self._online(station_id)

@@ -91,6 +91,7 @@ class StationUpgrades:
 
     def look(self) -> None:
         """Starts the next step of every station that has one."""
+        self._certificates.ask_in_handshakes()
         for record in self._keys.records():
             station_id = record.station_id
             if not record.is_changing or station_id in self._busy:

@@ -197,9 +197,23 @@ async def test_only_the_stations_own_certificate_in_force_opens(ports: Ports) ->
     assert await ports.answer(secure=True, certificate=newer) == 403
 
 
+async def test_a_makers_certificate_keeps_nobody_out_while_none_is_asked_for(ports: Ports) -> None:
+    await keyed(ports, 2)
+    ports.site.security.upgrades.look()
+    key = ec_key()
+    foreign = foreign_certificate(key, "A-1"), key
+    assert await ports.answer(KEY, secure=True, certificate=foreign) == 101
+    mine = await ports.signed()
+    ports.site.security.upgrades.look()
+    await ports.site.require(3)
+    assert await ports.answer(secure=True, certificate=mine) == 101
+
+
 async def test_a_certificate_of_nobody_we_know_ends_in_the_handshake(ports: Ports) -> None:
     key = ec_key()
     foreign = foreign_certificate(key, "A-1"), key
+    await ports.signed()
+    ports.site.security.upgrades.look()
     with pytest.raises((ssl.SSLError, OSError, websockets.InvalidMessage)):
         await ports.answer(secure=True, certificate=foreign)
     assert await ports.answer(secure=True) == 101

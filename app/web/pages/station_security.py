@@ -67,6 +67,7 @@ async def _want(visit: Visit, station_id: str, form: Form) -> None:
 
 async def _require(visit: Visit, station_id: str, form: Form) -> None:
     await visit.services.security.require(station_id, _profile(form), visit.actor)
+    visit.services.security.upgrades.look()
 
 
 async def _type_key(visit: Visit, station_id: str, form: Form) -> None:
