@@ -44,21 +44,18 @@ class CertificateBook:
         self._clock = clock
         self._name_of = name_of
         self._by_fingerprint: dict[str, StationCertificate] = {}
+        self._by_station: dict[str, dict[str, StationCertificate]] = {}
+        """The same by station, each oldest first."""
         self._changing = asyncio.Lock()
 
     async def load(self) -> None:
         """Reads the list from disk; called once at start."""
-        self._by_fingerprint = {
-            each.fingerprint: each for each in reversed(await self._repository.certificates())
-        }
+        for each in reversed(await self._repository.certificates()):
+            self._hold(each)
 
     def of(self, station_id: str) -> tuple[StationCertificate, ...]:
         """Every certificate signed for the station, newest first."""
-        return tuple(
-            each
-            for each in reversed(self._by_fingerprint.values())
-            if each.station_id == station_id
-        )
+        return tuple(reversed(self._by_station.get(station_id, {}).values()))
 
     def serving(self, station_id: str) -> StationCertificate | None:
         """The newest certificate that the station has taken and that opens."""
@@ -134,7 +131,7 @@ class CertificateBook:
     def alarms(self) -> Iterator[Finding]:
         """Certificates of stations that end soon and could not be renewed."""
         now_utc = self._clock.utc_now()
-        for station_id in {each.station_id for each in self._by_fingerprint.values()}:
+        for station_id in self._by_station:
             name = self._name_of(station_id)
             newest = next((each for each in self.of(station_id) if each.proved_utc), None)
             if name is None or newest is None or newest.revoked_utc is not None:
@@ -154,4 +151,9 @@ class CertificateBook:
     async def _save(self, certificate: StationCertificate) -> None:
         async with self._changing:
             await self._repository.save_certificate(certificate)
-            self._by_fingerprint[certificate.fingerprint] = certificate
+            self._hold(certificate)
+
+    def _hold(self, certificate: StationCertificate) -> None:
+        self._by_fingerprint[certificate.fingerprint] = certificate
+        of_station = self._by_station.setdefault(certificate.station_id, {})
+        of_station[certificate.fingerprint] = certificate
