@@ -18,7 +18,9 @@ from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
 from app.adapters.passwords import Argon2Hasher
 from app.adapters.service_manager import ServiceManager
+from app.adapters.station_authority import SiteAuthority
 from app.adapters.station_registry import StationRegistry
+from app.adapters.station_vault import StationVault
 from app.adapters.storage.store import open_store
 from app.adapters.tls_ports import TlsPort, pages_tls, stations_tls
 from app.adapters.web_server import WebListener
@@ -29,6 +31,7 @@ from app.services.circuits import MeterTest
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import Clock
+from app.services.security_ports import Trust
 from app.web.app import create_app
 
 log = logging.getLogger(__name__)
@@ -49,7 +52,8 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
-        manager = Manager(settings, real_adapters(settings, hasher))
+        authority = SiteAuthority(settings.data_dir)
+        manager = Manager(settings, real_adapters(settings, hasher, authority))
         stack.push_async_callback(manager.stop)
         await manager.start(provision)
         secret = await manager.services.access.bootstrap()
@@ -64,6 +68,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             ),
             clock,
             registry=registry,
+            gate=manager.security.gate,
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
@@ -81,7 +86,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         ocpps_port = None
         if settings.ocpps_port is not None:
             # Last: its first RSA key takes a while on a slow machine, and nobody waits for it.
-            tls_ports.append(stations_tls(settings.data_dir, names))
+            tls_ports.append(stations_tls(settings.data_dir, names, authority))
             await asyncio.to_thread(tls_ports[1].ensure, clock.utc_now())
             ocpps = OcppListener(
                 manager.handler,
@@ -93,6 +98,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 clock,
                 tls=tls_ports[1].load(),
                 registry=registry,
+                gate=manager.security.gate,
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
@@ -136,8 +142,8 @@ async def _keep_valid(tls_ports: Sequence[TlsPort], clock: Clock) -> None:
                 log.exception("a certificate could not be renewed; tomorrow again")
 
 
-def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
-    """The real clock, database and meters."""
+def real_adapters(settings: Settings, hasher: Argon2Hasher, authority: SiteAuthority) -> Adapters:
+    """The real clock, database, meters and secrets."""
     clock = SystemClock()
     catalogue = load_catalogue()
     # Meters behind one gateway share its connection: most gateways take only one at a time.
@@ -157,4 +163,5 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
         meter_models=meter_models(catalogue),
         meter_tester=test,
         random=random.random,
+        trust=Trust(StationVault(settings.data_dir), authority),
     )

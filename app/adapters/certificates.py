@@ -8,7 +8,7 @@ import socket
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Final, NamedTuple
+from typing import Final, NamedTuple, Protocol
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -20,6 +20,7 @@ from app.adapters.durable import write_whole
 log = logging.getLogger(__name__)
 
 PrivateKey = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
+PublicKey = ec.EllipticCurvePublicKey | rsa.RSAPublicKey
 
 
 class CertificateKind(NamedTuple):
@@ -56,6 +57,9 @@ VALIDITY = timedelta(days=820)
 """Below the 825 days beyond which browsers distrust even an imported certificate."""
 
 RENEW_BEFORE = timedelta(days=30)
+RENEW_SIGNED_BEFORE = timedelta(days=100)
+"""Of a certificate that an authority signs: before the first alarm of its end."""
+
 _BACKDATED = timedelta(days=1)
 _COMMON_NAME_MOST = 64
 _EVERY_INTERFACE = ("", "0.0.0.0", "::")  # noqa: S104  left out, never bound to
@@ -75,18 +79,41 @@ def own_names(further: Sequence[str] = ()) -> tuple[str, ...]:
     return tuple(dict.fromkeys(names))
 
 
+class Signer(Protocol):
+    """An authority that signs certificates of the box."""
+
+    @property
+    def chain(self) -> bytes:
+        """What follows the certificate in its file (PEM)."""
+        ...
+
+    def has_signed(self, certificate: x509.Certificate) -> bool:
+        """Whether a certificate is one of its own."""
+        ...
+
+    def sign_built(self, builder: x509.CertificateBuilder) -> x509.Certificate:
+        """Adds the issuer and signs."""
+        ...
+
+
 class LocalCertificate:
-    """A self-signed certificate and its key (0600) in ``directory``.
+    """A certificate and its key (0600) in ``directory``: self-signed, or signed by ``signer``,
+    whose own certificate then follows in the file.
 
     ``names`` are host names and IP addresses it must carry.
     """
 
     def __init__(
-        self, directory: Path, names: Sequence[str], kind: CertificateKind = PAGES
+        self,
+        directory: Path,
+        names: Sequence[str],
+        kind: CertificateKind = PAGES,
+        signer: Signer | None = None,
     ) -> None:
         self.certificate_path = directory / kind.certificate_file
         self.key_path = directory / kind.key_file
         self._kind = kind
+        self._signer = signer
         self._names = tuple(_subject_name(name) for name in names)
         self._common_name = names[0][:_COMMON_NAME_MOST]
 
@@ -97,7 +124,7 @@ class LocalCertificate:
 
         True when one was made. Call it at the start and daily.
         """
-        key = self._load_key()
+        key = load_key(self.key_path, self._kind.algorithm)
         if key is not None and self._serves(key, now_utc):
             return False
         if key is None:
@@ -109,11 +136,10 @@ class LocalCertificate:
                 )
             key = self._kind.make_key()
             self.key_path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            write_whole(self.key_path, _key_pem(key), 0o600)
-        certificate = self._sign(key, now_utc)
-        write_whole(
-            self.certificate_path, certificate.public_bytes(serialization.Encoding.PEM), 0o644
-        )
+            write_whole(self.key_path, key_pem(key), 0o600)
+        pem = self._sign(key, now_utc).public_bytes(serialization.Encoding.PEM)
+        chain = b"" if self._signer is None else self._signer.chain
+        write_whole(self.certificate_path, pem + chain, 0o644)
         log.info("%s: made, valid for %d days", self.certificate_path.name, VALIDITY.days)
         return True
 
@@ -121,18 +147,6 @@ class LocalCertificate:
         """SHA-256 of the certificate as browsers show it (``AB:CD:…``), to compare on first use."""
         certificate = x509.load_pem_x509_certificate(self.certificate_path.read_bytes())
         return certificate.fingerprint(hashes.SHA256()).hex(":").upper()
-
-    def _load_key(self) -> PrivateKey | None:
-        try:
-            key = serialization.load_pem_private_key(self.key_path.read_bytes(), password=None)
-        except (OSError, ValueError):
-            return None
-        match key:
-            case ec.EllipticCurvePrivateKey() if key.curve.name == self._kind.algorithm:
-                return key
-            case rsa.RSAPrivateKey() if f"rsa{key.key_size}" == self._kind.algorithm:
-                return key
-        return None
 
     def _serves(self, key: PrivateKey, now_utc: datetime) -> bool:
         try:
@@ -142,10 +156,15 @@ class LocalCertificate:
             return False
         return (
             certificate.not_valid_before_utc <= now_utc
-            and now_utc < certificate.not_valid_after_utc - RENEW_BEFORE
+            and now_utc < certificate.not_valid_after_utc - self._renewed_before
+            and (self._signer is None or self._signer.has_signed(certificate))
             and certificate.public_key() == key.public_key()
             and set(self._names) <= set(carried.value)
         )
+
+    @property
+    def _renewed_before(self) -> timedelta:
+        return RENEW_BEFORE if self._signer is None else RENEW_SIGNED_BEFORE
 
     def _sign(self, key: PrivateKey, now_utc: datetime) -> x509.Certificate:
         subject = x509.Name(
@@ -156,29 +175,45 @@ class LocalCertificate:
         )
         public = key.public_key()
         not_before = now_utc - _BACKDATED
-        return (
+        builder = (
             x509.CertificateBuilder()
             .subject_name(subject)
-            .issuer_name(subject)
             .public_key(public)
             .serial_number(x509.random_serial_number())
             .not_valid_before(not_before)
             .not_valid_after(not_before + VALIDITY)
             .add_extension(x509.SubjectAlternativeName(self._names), critical=False)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-            .add_extension(_key_usage(key), critical=True)
+            .add_extension(key_usage(public), critical=True)
             .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
-            .sign(key, self._kind.digest)
         )
+        if self._signer is not None:
+            return self._signer.sign_built(builder)
+        return builder.issuer_name(subject).sign(key, self._kind.digest)
 
 
-def _key_usage(key: PrivateKey) -> x509.KeyUsage:
+def load_key(path: Path, algorithm: str) -> PrivateKey | None:
+    """The private key in a file, ``None`` when it cannot be read or is of another kind."""
+    try:
+        key = serialization.load_pem_private_key(path.read_bytes(), password=None)
+    except (OSError, ValueError):
+        return None
+    match key:
+        case ec.EllipticCurvePrivateKey() if key.curve.name == algorithm:
+            return key
+        case rsa.RSAPrivateKey() if f"rsa{key.key_size}" == algorithm:
+            return key
+    return None
+
+
+def key_usage(key: PublicKey) -> x509.KeyUsage:
+    """What the key of a TLS certificate is for."""
     return x509.KeyUsage(
         digital_signature=True,
         content_commitment=False,
         # RSA key transport of TLS 1.2: strict clients look for it.
-        key_encipherment=isinstance(key, rsa.RSAPrivateKey),
+        key_encipherment=isinstance(key, rsa.RSAPublicKey),
         data_encipherment=False,
         key_agreement=False,
         key_cert_sign=False,
@@ -195,7 +230,8 @@ def _subject_name(name: str) -> SubjectName:
         return x509.DNSName(name.encode("idna").decode("ascii"))
 
 
-def _key_pem(key: PrivateKey) -> bytes:
+def key_pem(key: PrivateKey) -> bytes:
+    """PKCS#8, not encrypted: for a file that its owner alone may read."""
     return key.private_bytes(
         serialization.Encoding.PEM,
         serialization.PrivateFormat.PKCS8,

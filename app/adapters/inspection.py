@@ -15,6 +15,8 @@ from cryptography.hazmat.primitives import serialization
 from app.adapters.certificates import KINDS, RENEW_BEFORE, CertificateKind
 from app.adapters.data_directory import DATABASE_FILE
 from app.adapters.directory_lock import MANAGER_LOCK, lock
+from app.adapters.station_authority import ROOT_KEY_FILE
+from app.adapters.station_vault import VAULT_FILE
 from app.adapters.storage.copies import applied_steps, check_integrity, known_steps
 from app.adapters.storage.database import open_for_reading
 from app.adapters.storage.engine import InlineEngine
@@ -40,7 +42,8 @@ def look_at_directory(directory: Path) -> Finding:
     if not os.access(directory, os.R_OK | os.W_OK | os.X_OK):
         return Finding(False, "check-directory-closed", {"path": directory})
     if directory.stat().st_mode & 0o007:
-        for key in (directory / kind.key_file for kind in KINDS):
+        names = (*(kind.key_file for kind in KINDS), ROOT_KEY_FILE, VAULT_FILE)
+        for key in (directory / name for name in names):
             if key.exists() and key.stat().st_mode & 0o077:
                 return Finding(False, "check-key-open", {"path": key})
     with lock(directory, MANAGER_LOCK) as free:

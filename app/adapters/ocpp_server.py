@@ -29,6 +29,7 @@ from app.adapters.station_websocket import PROTOCOL_KEY, StationWebSocket
 from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import SessionLimits
 from app.services.ports import Clock, StationHandler
+from app.services.security_ports import Approach, Gate
 
 log = logging.getLogger(__name__)
 
@@ -36,6 +37,10 @@ SUBPROTOCOL: Final = "ocpp1.6"
 
 MAX_IDENTITY: Final = 48
 """Length of a station's identity; OCPP 1.6 names none, later versions 48."""
+
+SWITCHING: Final = 101
+UNAUTHORIZED: Final = 401
+
 
 FILES: Final = "/files/"
 """Where stations fetch and leave files, on the port they know."""
@@ -84,8 +89,11 @@ class OcppListener:
         tls: ssl.SSLContext | None = None,
         registry: StationRegistry | None = None,
         files: ASGIApp | None = None,
+        gate: Gate | None = None,
     ) -> None:
-        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations."""
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations, and
+        ``gate``, who may speak in a station's name; without, everybody may.
+        """
         self.settings = settings
         self.refused = 0
         """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
@@ -95,6 +103,7 @@ class OcppListener:
         self._tls = tls
         self._registry = registry or StationRegistry()
         self._files = files
+        self._gate = gate
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -159,6 +168,8 @@ class OcppListener:
         if identity is None:
             await self._deny(websocket, 404, "No usable station identity at the end of the path.")
             return
+        if not await self._let_in(websocket, identity):
+            return
         if (
             identity not in self._registry
             and len(self._connections) >= self.settings.max_connections
@@ -176,13 +187,35 @@ class OcppListener:
                 log.warning("%s: offers %s, not %s", identity, offered, SUBPROTOCOL)
                 await websocket.close(PROTOCOL_ERROR, f"{SUBPROTOCOL} only")
                 return
-        protocol: StationWebSocket = scope["state"][PROTOCOL_KEY]
-        await self._serve(identity, _address(scope), _AsgiTransport(receive, send, protocol))
+        transport = _AsgiTransport(receive, send, _protocol(scope))
+        await self._serve(identity, _address(scope), transport)
 
-    async def _deny(self, websocket: WebSocket, status: int, text: str) -> None:
+    async def _let_in(self, websocket: WebSocket, identity: str) -> bool:
+        """Whether the caller has proved what is required of this station; tells it when not."""
+        if self._gate is None:
+            return True
+        approach = Approach(
+            identity=identity,
+            address=_address(websocket.scope),
+            secure=self._tls is not None,
+            authorization=dict(websocket.scope["headers"]).get(b"authorization"),
+            certificate=_protocol(websocket.scope).certificate,
+        )
+        verdict = await self._gate.admit(approach)
+        if verdict.status == SWITCHING:
+            return True
+        headers = {"Retry-After": str(verdict.wait_s)} if verdict.wait_s else {}
+        if verdict.status == UNAUTHORIZED:
+            headers["WWW-Authenticate"] = 'Basic realm="OCPP", charset="UTF-8"'
+        await self._deny(websocket, verdict.status, verdict.text, headers)
+        return False
+
+    async def _deny(
+        self, websocket: WebSocket, status: int, text: str, headers: Mapping[str, str] | None = None
+    ) -> None:
         self.refused += 1
         log.warning("%s: station refused: %s", _address(websocket.scope), text)
-        await websocket.send_denial_response(PlainTextResponse(text, status))
+        await websocket.send_denial_response(PlainTextResponse(text, status, headers))
 
     async def _serve(self, identity: str, address: str, transport: _AsgiTransport) -> None:
         connection = StationConnection(
@@ -297,6 +330,11 @@ def _plain_http(identity: str | None) -> Response:
         426,
         {"Upgrade": "websocket", "Connection": "Upgrade"},
     )
+
+
+def _protocol(scope: Mapping[str, Any]) -> StationWebSocket:
+    protocol: StationWebSocket = scope["state"][PROTOCOL_KEY]
+    return protocol
 
 
 def _address(scope: Mapping[str, Any]) -> str:

@@ -8,6 +8,9 @@ from typing import Final
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 from websockets.frames import Frame
 
+from app.adapters.station_authority import peer_certificate
+from app.services.security_ports import PeerCertificate
+
 PROTOCOL_KEY: Final = "station-websocket"
 """Where the application finds the protocol, in the ``state`` of the scope."""
 
@@ -20,11 +23,17 @@ class StationWebSocket(WebSocketsSansIOProtocol):
     """
 
     answers_pings = False
+    certificate: PeerCertificate | None = None
+    """What the station has shown of itself, over TLS."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted; the state is the connection's own from now on."""
         super().connection_made(transport)
         self.app_state = {**self.app_state, PROTOCOL_KEY: self}
+        tls = transport.get_extra_info("ssl_object")
+        shown = None if tls is None else tls.getpeercert(binary_form=True)
+        if shown is not None:
+            self.certificate = peer_certificate(shown)
 
     def handle_pong(self, event: Frame) -> None:
         """A pong came, perhaps to the ping under way."""

@@ -6,7 +6,8 @@ ECDSA P-384 and keys are agreed on P-384 or better, which every browser can.
 
 The stations: AES-256 first, and what embedded clients need, by the suites of the OCPP 1.6 security
 whitepaper (profile 2): ECDHE with either kind of certificate, and RSA key transport, which has no
-forward secrecy but may be all that a small modem knows.
+forward secrecy but may be all that a small modem knows. Their certificates are signed by the
+site's authority, and a station may show one of that authority (profile 3) or none.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from app.adapters.certificates import (
     LocalCertificate,
     own_names,
 )
+from app.adapters.station_authority import SiteAuthority
 
 _PAGES_SUITES: Final = "ECDHE-ECDSA-AES256-GCM-SHA384:@SECLEVEL=4"
 
@@ -37,14 +39,25 @@ _STATIONS_SUITES: Final = (
 class TlsPort:
     """The certificates of one port and its context, which is always the same."""
 
-    def __init__(self, certificates: Sequence[LocalCertificate], suites: str) -> None:
+    def __init__(
+        self,
+        certificates: Sequence[LocalCertificate],
+        suites: str,
+        authority: SiteAuthority | None = None,
+    ) -> None:
+        """Take ``authority``, which signs the port's certificates and those of its clients."""
         self._certificates = tuple(certificates)
         self._suites = suites
+        self._authority = authority
         self._context: ssl.SSLContext | None = None
 
     def ensure(self, now_utc: datetime) -> bool:
         """Makes or renews certificates; whether one was. Works on files only: any thread may."""
-        made = [certificate.ensure(now_utc) for certificate in self._certificates]
+        authority = self._authority
+        made = [] if authority is None else [authority.ensure(now_utc)]
+        made += [certificate.ensure(now_utc) for certificate in self._certificates]
+        if authority is not None:
+            authority.serves(self._certificates)
         return any(made)
 
     def load(self) -> ssl.SSLContext:
@@ -60,6 +73,8 @@ class TlsPort:
             context.options |= ssl.OP_CIPHER_SERVER_PREFERENCE
             context.set_alpn_protocols(["http/1.1"])
             self._context = context
+        if self._authority is not None:
+            self._authority.trust_in(self._context)
         for certificate in self._certificates:
             self._context.load_cert_chain(certificate.certificate_path, certificate.key_path)
         return self._context
@@ -70,10 +85,15 @@ def pages_tls(directory: Path, names: Sequence[str]) -> TlsPort:
     return TlsPort([LocalCertificate(directory, names, PAGES)], _PAGES_SUITES)
 
 
-def stations_tls(directory: Path, names: Sequence[str]) -> TlsPort:
-    """The stations' TLS port; making its RSA key takes a moment."""
-    certificates = [LocalCertificate(directory, names, kind) for kind in (STATIONS, STATIONS_RSA)]
-    return TlsPort(certificates, _STATIONS_SUITES)
+def stations_tls(
+    directory: Path, names: Sequence[str], authority: SiteAuthority | None = None
+) -> TlsPort:
+    """The stations' TLS port; making its RSA keys takes a moment."""
+    signer = authority or SiteAuthority(directory)
+    certificates = [
+        LocalCertificate(directory, names, kind, signer) for kind in (STATIONS, STATIONS_RSA)
+    ]
+    return TlsPort(certificates, _STATIONS_SUITES, signer)
 
 
 def web_tls_context(

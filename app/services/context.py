@@ -21,6 +21,8 @@ from app.services.rules import Rules
 from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.site_tokens import SiteTokens
+from app.services.station_keys import StationKeys
+from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
 
 
@@ -46,3 +48,5 @@ class Services:
     history: LimitHistory
     evidence: EvidenceService
     safety: SafetyCase
+    security: StationSecurityService
+    station_keys: StationKeys

@@ -45,8 +45,10 @@ from app.services.retention import CONDUCT_KEPT, Retention
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
 from app.services.safety import SafetyCase
+from app.services.security_ports import Trust
 from app.services.sessions import SessionService
 from app.services.site_tokens import SiteTokens
+from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
 
@@ -66,6 +68,8 @@ class Adapters:
     meter_tester: MeterTester
     random: Callable[[], float]
     """Uniform in [0, 1): spreads retries of stations."""
+    trust: Trust | None = None
+    """The secret and the authority behind the stations' keys and certificates."""
 
 
 class Manager:
@@ -162,6 +166,16 @@ class Manager:
                 heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
             ),
         )
+        self.security = StationSecurityService(
+            repository=store.security,
+            trust=adapters.trust,
+            registry=self.registry,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
+        self.security.serve(self.handler)
+        painter.alarms.add(self.security.alarms)
         self.history = LimitHistory(store.history, clock)
         self.evidence = EvidenceService(
             store.evidence,
@@ -206,6 +220,8 @@ class Manager:
             history=self.history,
             evidence=self.evidence,
             safety=self.safety,
+            security=self.security,
+            station_keys=self.security.keys,
         )
         self._add_probes()
 
@@ -221,6 +237,7 @@ class Manager:
         await self.capabilities.load()
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
+        await self.security.load(self.configuration.current.stations)
         self.rules.configure(self.configuration.current, self._adapters.clock.monotonic_s())
         self.planner.replace_model(model_of(self.configuration.current))
         self.detective.reconfigure(self.configuration.current, self.planner.model)
@@ -238,6 +255,7 @@ class Manager:
         self._tasks.start(self.evidence.run(), "evidence")
         self._tasks.start(self._retention.run(), "retention")
         self._tasks.start(self.external.run(), "outside limits")
+        self._tasks.start(self.security.run(), "stations' security")
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""
@@ -254,6 +272,7 @@ class Manager:
 
     async def _reconfigured(self, configuration: SiteConfiguration) -> None:
         self.registry.configure(configuration.stations)
+        await self.security.configure(configuration.stations)
         self.rules.configure(configuration, self._adapters.clock.monotonic_s())
         await self.control.reconfigure(configuration)
         self.detective.reconfigure(configuration, self.planner.model)

@@ -26,6 +26,7 @@ from app.services.energy_ports import (
     LimitHistoryRepository,
     OutsideLimitRepository,
 )
+from app.services.security_ports import SecurityRepository
 
 
 class Clock(Protocol):
@@ -449,6 +450,11 @@ class Store(Protocol):
     @property
     def conduct(self) -> ConductRepository:
         """How stations behave."""
+        ...
+
+    @property
+    def security(self) -> SecurityRepository:
+        """What stations must prove."""
         ...
 
     @property

@@ -38,7 +38,9 @@ from app.web.pages import (
     sharing_rules,
     site,
     station,
+    station_security,
     stations,
+    stations_security,
 )
 from app.web.rendering import Pages
 from app.web.security import HEADERS, SecurityHeaders
@@ -114,6 +116,9 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/stations/{station_id:path}/start", station.start),
         post("/stations/{station_id:path}/stop", station.stop),
         post("/stations/{station_id:path}/reset", station.reset),
+        get("/stations/{station_id:path}/security", station_security.page),
+        post("/stations/{station_id:path}/security", station_security.act),
+        get("/stations/{station_id:path}/security/roots", station_security.roots_page),
         get("/stations/{station_id:path}", station.page),
         get("/sessions", sessions.page),
         get("/sessions/{transaction_id:int}", sessions.session_page),
@@ -155,6 +160,10 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/settings/sharing/{kind}/{key}", sharing_rules.edit),
         get("/settings/sharing/{kind}/{key}/remove", sharing_rules.remove_page),
         post("/settings/sharing/{kind}/{key}/remove", sharing_rules.remove),
+        get("/settings/stations-security", stations_security.page),
+        post("/settings/stations-security", stations_security.save),
+        get("/settings/stations-security/root.pem", stations_security.root_pem),
+        get("/settings/stations-security/root.der", stations_security.root_der),
         get("/settings/phases", phases.page),
         post("/settings/phases", phases.decide),
         get("/settings/meters", meters.page),

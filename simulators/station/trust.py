@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ca",
         "--tls-ca",
         type=Path,
-        help="wss: certificates (PEM) to believe, for example stations.crt",
+        help="wss: certificates (PEM) to believe, for example stations-root.crt",
     )
     trust.add_argument("--insecure", action="store_true", help="wss: believe any certificate")
 

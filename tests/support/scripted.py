@@ -17,7 +17,9 @@ from argon2 import PasswordHasher
 
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.station_authority import SiteAuthority
 from app.adapters.station_connection import StationConnection
+from app.adapters.station_vault import StationVault
 from app.adapters.storage.store import SqliteStore, open_store
 from app.config import Settings
 from app.domain.meter import MeterConfig, MeterReading
@@ -26,6 +28,7 @@ from app.services.circuits import MeterTest
 from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading
 from app.services.ports import Clock
+from app.services.security_ports import Trust
 from tests.support.clock import HandClock
 
 Answer = dict[str, Any] | str | Callable[[dict[str, Any]], dict[str, Any] | None]
@@ -40,6 +43,11 @@ DEFAULT_ANSWERS: dict[str, Answer] = {
     "GetCompositeSchedule": {"status": "Rejected"},
     "ChangeAvailability": {"status": "Accepted"},
     "TriggerMessage": {"status": "Accepted"},
+    "ExtendedTriggerMessage": {"status": "Accepted"},
+    "CertificateSigned": {"status": "Accepted"},
+    "InstallCertificate": {"status": "Accepted"},
+    "DeleteCertificate": {"status": "Accepted"},
+    "GetInstalledCertificateIds": {"status": "NotFound"},
     "RemoteStartTransaction": {"status": "Accepted"},
     "RemoteStopTransaction": {"status": "Accepted"},
     "Reset": {"status": "Accepted"},
@@ -82,6 +90,7 @@ class MemoryManager:
         self._site = site
         self._hasher = Argon2Hasher(PasswordHasher(time_cost=1, memory_cost=8, parallelism=1))
         self._generations = itertools.count(1)
+        self.authority = SiteAuthority(folder)
         self.manager = Manager(
             Settings(data_dir=folder),
             Adapters(
@@ -92,6 +101,7 @@ class MemoryManager:
                 meter_models=meter_models(load_catalogue()),
                 meter_tester=self._test,
                 random=lambda: 0.5,
+                trust=Trust(StationVault(folder), self.authority),
             ),
         )
 

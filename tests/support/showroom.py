@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import base64
 import contextlib
 import json
 import random
@@ -24,6 +25,8 @@ from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.station_authority import SiteAuthority
+from app.adapters.station_vault import StationVault
 from app.adapters.storage.store import open_store
 from app.adapters.tls_ports import web_tls_context
 from app.adapters.web_server import WebListener
@@ -38,6 +41,12 @@ from app.domain.station import (
     ConnectorStatus,
     PendingStation,
     StationIdentity,
+)
+from app.domain.station_security import (
+    SecurityEvent,
+    SecurityProfile,
+    Setback,
+    StationCertificate,
 )
 from app.domain.transaction import Sample
 from app.domain.units import PHASES, PhaseCurrents
@@ -54,6 +63,7 @@ from app.services.live import (
 from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
+from app.services.security_ports import Approach, Trust
 from app.web.app import create_app
 
 PASSWORD = "une borne bien gardée"
@@ -382,6 +392,7 @@ class Showroom:
         self._document = document or site_document()
         folder.mkdir(parents=True, exist_ok=True)
         store = open_store(self._settings.database)
+        self.authority = SiteAuthority(folder)
         self.store = store
         self.manager = Manager(
             self._settings,
@@ -393,6 +404,7 @@ class Showroom:
                 meter_models=meter_models(catalogue),
                 meter_tester=test,
                 random=random.Random(1).random,
+                trust=Trust(StationVault(folder), self.authority),
             ),
         )
         self.services = self.manager.services
@@ -455,6 +467,7 @@ class Showroom:
                 first, None, Sample(at, 0.0, current_ma=currents, power_w=step * 690 // 1000), step
             )
         await self._remember(first, now)
+        await self._protect(first.station_id, now)
         for n in range(3):
             await self.store.pending.save(
                 PendingStation(
@@ -473,6 +486,50 @@ class Showroom:
             Badge(f"04A1B2{3:02X}", "Paul Garnier", expires_utc=now + timedelta(days=90)),
             "showroom",
         )
+
+    async def _protect(self, station_id: str, now: datetime) -> None:
+        """A station that is being brought to TLS, its past, and somebody who tries keys."""
+        await asyncio.to_thread(self.authority.ensure, now)
+        security = self.services.security
+        keys = security.keys
+        await keys.type_key(station_id, "montee-en-charge", "admin")
+
+        async def knock(password: str, address: str = "192.168.1.61") -> None:
+            header = b"Basic " + base64.b64encode(f"{station_id}:{password}".encode())
+            await security.gate.admit(Approach(station_id, address, False, header))
+
+        await knock("montee-en-charge")
+        await keys.require(station_id, SecurityProfile.KEY, "admin")
+        await keys.new_key(station_id, "admin")
+        await keys.change(
+            station_id,
+            lambda record: msgspec.structs.replace(
+                record,
+                wanted=SecurityProfile.TLS_KEY,
+                profile_sent=True,
+                setback=Setback.BY_HAND,
+                setback_detail="NotSupported",
+            ),
+        )
+        for n in range(3):
+            await knock(f"devinette-{n}", "192.168.1.199")
+        certificate = StationCertificate(
+            "ab" * 32, station_id, "5f0c3a91d2e4b87766", now, now + timedelta(days=400), True, now
+        )
+        older = msgspec.structs.replace(
+            certificate,
+            fingerprint="cd" * 32,
+            serial="1a2b3c4d5e6f708192",
+            issued_utc=now - timedelta(days=600),
+            revoked_utc=now,
+        )
+        for each in (older, certificate):
+            await security.book.add(each)
+        events = ("StartupOfTheDevice", "TamperDetectionActivated", "SettingSystemTime")
+        for n, kind in enumerate(events):
+            at = now - timedelta(hours=30 - 14 * n)
+            event = SecurityEvent(station_id, at, at, kind, "cover" if n == 1 else "")
+            await self.store.security.add_event(event, 500)
 
     async def _remember(self, first: ConnectorKey, now: datetime) -> None:
         """A session explained from its beginning to now, and a year of evidence."""

@@ -29,6 +29,7 @@ from app.adapters.storage.people import (
 )
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
+from app.adapters.storage.station_security import SqliteSecurityRepository
 from app.adapters.storage.transactions import SqliteTransactionRepository
 from app.domain.errors import StorageError
 from app.services.ports import SetAside
@@ -63,6 +64,7 @@ class SqliteStore:
         self.capabilities = SqliteCapabilityRepository(engine)
         self.conduct = SqliteConductRepository(engine)
         self.learnt = SqliteLearntRepository(engine)
+        self.security = SqliteSecurityRepository(engine)
 
     @property
     def dropped_samples(self) -> int:
