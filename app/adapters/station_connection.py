@@ -16,6 +16,7 @@ from typing import Any, Final, Protocol, TypeVar
 
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
 from app.ocpp16.actions.types import Call, Confirmation
+from app.ocpp16.dialect import Dialect
 from app.ocpp16.frames import ErrorCode, OcppError
 from app.ocpp16.session import (
     CallAnswered,
@@ -28,7 +29,7 @@ from app.ocpp16.session import (
     SessionLimits,
     StationSession,
 )
-from app.services.ports import Clock, StationHandler
+from app.services.ports import Clock, RepairObserver, StationHandler
 
 log = logging.getLogger(__name__)
 
@@ -132,6 +133,10 @@ class StationConnection:
 
     # ------------------------------------------------------------------ for the services
 
+    def speak(self, dialect: Dialect) -> None:
+        """Reads and writes the station's frames in this way from now on."""
+        self.session.dialect = dialect
+
     async def call(
         self,
         request: Call[_ConfirmationT],
@@ -215,6 +220,8 @@ class StationConnection:
         try:
             while (text := await transport.receive()) is not None:
                 self._dispatch(session.receive(text, clock.monotonic_s()))
+                if session.repaired and isinstance(self._handler, RepairObserver):
+                    self._handler.repaired(self, text, session.repaired)
                 if session.unsent:
                     self._frames_came.set()
                     if session.unsent > MAX_UNSENT:

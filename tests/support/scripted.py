@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.quirk_register import load_quirks
 from app.adapters.station_connection import StationConnection
 from app.adapters.storage.store import SqliteStore, open_store
 from app.config import Settings
@@ -92,6 +93,7 @@ class MemoryManager:
                 meter_models=meter_models(load_catalogue()),
                 meter_tester=self._test,
                 random=lambda: 0.5,
+                quirks=load_quirks(),
             ),
         )
 

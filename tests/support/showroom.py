@@ -24,6 +24,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.quirk_register import load_quirks
 from app.adapters.storage.store import open_store
 from app.adapters.tls_ports import web_tls_context
 from app.adapters.web_server import WebListener
@@ -393,6 +394,7 @@ class Showroom:
                 meter_models=meter_models(catalogue),
                 meter_tester=test,
                 random=random.Random(1).random,
+                quirks=load_quirks(),
             ),
         )
         self.services = self.manager.services

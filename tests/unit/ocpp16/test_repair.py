@@ -16,6 +16,7 @@ from app.ocpp16.actions.manager_calls import GetConfigurationConfirmation
 from app.ocpp16.actions.station_calls import (
     Authorize,
     BootNotification,
+    Heartbeat,
     MeterValues,
     StartTransaction,
     StatusNotification,
@@ -101,12 +102,9 @@ def test_a_start_without_a_field_that_has_a_stand_in(field: str) -> None:
     assert field in mended
 
 
-def test_a_start_without_connector_has_no_stand_in() -> None:
-    mended, names = start(connectorId=None)
-    assert "connectorId" not in mended
-    assert names == ("null-field",)
-    mended, _names = start(connectorId={})
-    assert mended["connectorId"] == {}
+def test_a_start_without_connector_is_that_of_the_station() -> None:
+    assert start(connectorId=None) == (START | {"connectorId": 0}, ("null-field", "missing-field"))
+    assert start(connectorId={}) == (START | {"connectorId": 0}, ("missing-field",))
 
 
 @pytest.mark.parametrize("payload", ["text", 17, [1], True])
@@ -116,7 +114,7 @@ def test_what_is_no_object_is_left_to_the_decoder(payload: Any) -> None:
 
 @pytest.mark.parametrize("payload", [None, []])
 def test_no_payload_is_an_empty_one(payload: Any) -> None:
-    mended, names = repair.repaired(Authorize, payload)
+    mended, names = repair.repaired(Heartbeat, payload)
     assert mended == {}
     assert names == ("payload-missing",)
 
