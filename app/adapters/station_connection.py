@@ -175,6 +175,8 @@ class StationConnection:
 
     async def run(self) -> None:
         """Serves the connection until it ends; then tells the services, whatever happened."""
+        if isinstance(self._handler, RepairObserver):
+            self._handler.meets(self)
         try:
             async with asyncio.TaskGroup() as group:
                 reader = self._reader = group.create_task(self._read())

@@ -133,7 +133,6 @@ class Intake:
             return
         station.keep_repairs()
         station.attach(link, now_s)
-        self._quirks.settle(station)
         if not station.set_up:
             self._tasks.start(
                 self._commissioning.after_connect(station, link), f"set-up {link.station_id}"
@@ -146,6 +145,12 @@ class Intake:
         if station is None or station.link is not link:
             return
         station.detach(self._clock.utc_now())
+
+    def meets(self, link: StationLink) -> None:
+        """Has a known station's frames read in its own way, the first one as well."""
+        station = self._registry.station(link.station_id)
+        if station is not None:
+            self._quirks.speak(link, station.quirks)
 
     def repaired(self, link: StationLink, text: str | bytes, repairs: Sequence[str]) -> None:
         """Keeps a repaired message of an adopted station as it came."""

@@ -107,7 +107,11 @@ class StationHandler(Protocol):
 
 @runtime_checkable
 class RepairObserver(Protocol):
-    """A ``StationHandler`` that wants to see the messages that were repaired."""
+    """A ``StationHandler`` that says how frames are read, and sees those that were repaired."""
+
+    def meets(self, link: StationLink) -> None:
+        """Called before the first message of a link is read; must not wait."""
+        ...
 
     def repaired(self, link: StationLink, text: str | bytes, repairs: Sequence[str]) -> None:
         """A message was repaired; ``text`` is it as it came. Must not wait."""
