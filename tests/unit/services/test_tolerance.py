@@ -608,6 +608,35 @@ async def test_measurements_without_an_outlet_go_where_their_session_runs(
     assert live(site).connectors[1].sample is None
 
 
+async def test_replayed_states_hold_in_their_order_whatever_their_times(
+    site: MemoryManager,
+) -> None:
+    station = site.connect("A-1")
+    for minutes, status in ((-90, "Charging"), (-30, "Finishing"), (-60, "Available")):
+        await station.call(
+            "StatusNotification",
+            connectorId=1,
+            errorCode="NoError",
+            status=status,
+            timestamp=at(site, minutes),
+        )
+    assert live(site).connectors[1].status.value == "Available"
+    assert live(site).online
+
+
+async def test_more_keys_than_promised_and_a_heartbeat_once_a_day(site: MemoryManager) -> None:
+    station = site.connect("A-1")
+    keys = [{"key": f"Maker{n}", "readonly": True, "value": str(n)} for n in range(300)]
+    keys += [
+        {"key": "GetConfigurationMaxKeys", "readonly": True, "value": "10"},
+        {"key": "HeartbeatInterval", "readonly": False, "value": "86400"},
+    ]
+    station.answers["GetConfiguration"] = {"configurationKey": keys, "unknownKey": []}
+    await station.boot()
+    told = {call["key"]: call["value"] for call in station.sent("ChangeConfiguration")}
+    assert int(told["HeartbeatInterval"]) <= 300
+
+
 # ------------------------------------------------------------------ quirks
 
 

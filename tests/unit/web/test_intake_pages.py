@@ -119,13 +119,11 @@ async def test_energy_outside_of_sessions_is_listed(owner: Visitor, room: Showro
     assert "remis à zéro" in text
 
 
-async def test_stops_are_attached_and_dismissed_by_a_person(
-    owner: Visitor, room: Showroom
-) -> None:
+async def test_stops_are_attached_and_dismissed_by_a_person(owner: Visitor, room: Showroom) -> None:
     sessions = await owner.get("/sessions")
     assert "3 fins sans session" in plain(sessions.one("main").text)
     page = await owner.get(PARKED)
-    assert len(page.one("main").all("section")) == 3
+    assert len(page.one("main").all("form", method="post")) == 3
     answer = await owner.submit(PARKED, {"action": "dismiss"}, PARKED)
     assert answer.headers["location"].startswith(PARKED)
     at = room.services.clock.utc_now()
