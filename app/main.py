@@ -17,6 +17,7 @@ from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.quirk_register import load_quirks
 from app.adapters.service_manager import ServiceManager
 from app.adapters.station_authority import SiteAuthority
 from app.adapters.station_registry import StationRegistry
@@ -164,4 +165,5 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher, authority: SiteAutho
         meter_tester=test,
         random=random.random,
         trust=Trust(StationVault(settings.data_dir), authority),
+        quirks=load_quirks(),
     )

@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol, TypeVar
 from app.adapters.flow import Flow, FlowLimits
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
 from app.ocpp16.actions.types import Call, Confirmation
+from app.ocpp16.dialect import Dialect
 from app.ocpp16.frames import ErrorCode, OcppError
 from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import (
@@ -30,7 +31,7 @@ from app.ocpp16.session import (
     SessionLimits,
     StationSession,
 )
-from app.services.ports import Clock, StationHandler
+from app.services.ports import Clock, RepairObserver, StationHandler
 
 log = logging.getLogger(__name__)
 
@@ -153,6 +154,10 @@ class StationConnection:
 
     # ------------------------------------------------------------------ for the services
 
+    def speak(self, dialect: Dialect) -> None:
+        """Reads and writes the station's frames in this way from now on."""
+        self.session.dialect = dialect
+
     async def call(
         self,
         request: Call[_ConfirmationT],
@@ -191,6 +196,8 @@ class StationConnection:
 
     async def run(self) -> None:
         """Serves the connection until it ends; then tells the services, whatever happened."""
+        if isinstance(self._handler, RepairObserver):
+            self._handler.meets(self)
         try:
             async with asyncio.TaskGroup() as group:
                 reader = self._reader = group.create_task(self._read())
@@ -237,6 +244,8 @@ class StationConnection:
             while (text := await transport.receive()) is not None:
                 now_s = clock.monotonic_s()
                 self._dispatch(session.receive(text, now_s))
+                if session.repaired and isinstance(self._handler, RepairObserver):
+                    self._handler.repaired(self, text, session.repaired)
                 if session.unsent:
                     self._frames_came.set()
                     if session.unsent > MAX_UNSENT:

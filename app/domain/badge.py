@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import enum
+import re
 from datetime import datetime
+from typing import Final
 
 import msgspec
 
@@ -38,6 +40,10 @@ class Badge(msgspec.Struct, frozen=True):
     """Share when current is scarce, in thousandths; multiplies the station's."""
     priority: int | None = None
     """Strict class (0 is served first); ``None``: the station's."""
+    parent: str = ""
+    """Group (parentIdTag of OCPP 1.6): badges of one group may end each other's charges."""
+    max_sessions: int | None = None
+    """Charges at the same time; ``None``: as many as there are outlets."""
 
     @property
     def key(self) -> str:
@@ -55,18 +61,29 @@ class Badge(msgspec.Struct, frozen=True):
         return AuthorizationStatus.ACCEPTED
 
 
+_BYTES: Final = re.compile(r"[0-9A-F]{2}(?:[:. -][0-9A-F]{2})+")
+_HEX: Final = re.compile(r"(?:[0-9A-F]{2}){2,10}")
+
+
 def normalised_id_tag(id_tag: str) -> str:
-    """The form under which tokens are compared: trimmed and upper case."""
-    return id_tag.strip().upper()
+    """The form under which tokens are compared: trimmed, upper case, bytes without separators."""
+    plain = id_tag.strip().upper()
+    return "".join(filter(str.isalnum, plain)) if _BYTES.fullmatch(plain) else plain
 
 
-def checked_id_tag(id_tag: str) -> str:
+def reversed_id_tag(id_tag: str) -> str:
+    """The normalised token with its bytes in the other order; empty for one that is not bytes."""
+    plain = normalised_id_tag(id_tag)
+    return bytes.fromhex(plain)[::-1].hex().upper() if _HEX.fullmatch(plain) else ""
+
+
+def checked_id_tag(id_tag: str, field: str = "id_tag") -> str:
     """The token as typed, or ``InvalidInputError`` when it is empty or too long."""
     trimmed = id_tag.strip()
     if not trimmed:
-        raise InvalidInputError("badge-number-missing", field="id_tag")
+        raise InvalidInputError("badge-number-missing", field=field)
     if len(trimmed) > ID_TAG_MAX_LENGTH:
-        raise InvalidInputError("badge-number-too-long", field="id_tag", most=ID_TAG_MAX_LENGTH)
+        raise InvalidInputError("badge-number-too-long", field=field, most=ID_TAG_MAX_LENGTH)
     if not trimmed.isprintable():
-        raise InvalidInputError("badge-number-unreadable", field="id_tag")
+        raise InvalidInputError("badge-number-unreadable", field=field)
     return trimmed

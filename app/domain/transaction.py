@@ -14,7 +14,8 @@ class Transaction(msgspec.Struct, frozen=True):
 
     ``started_utc`` and ``stopped_utc`` are the station's own times; ``received_utc`` is when the
     manager heard of the start. Meter values are in Wh and may be session-relative.
-    ``estimated_stop`` marks a stop the manager had to write itself.
+    ``estimated_stop`` marks a stop the manager had to write itself, ``assigned_stop`` one that a
+    station told without saying of which transaction.
     """
 
     transaction_id: int
@@ -28,6 +29,7 @@ class Transaction(msgspec.Struct, frozen=True):
     meter_stop_wh: int | None = None
     stop_reason: str | None = None
     estimated_stop: bool = False
+    assigned_stop: bool = False
 
     @property
     def key(self) -> ConnectorKey:
@@ -38,6 +40,11 @@ class Transaction(msgspec.Struct, frozen=True):
     def is_open(self) -> bool:
         """Whether no stop is known."""
         return self.stopped_utc is None
+
+    @property
+    def is_sure(self) -> bool:
+        """Whether its end is known from the station itself."""
+        return not (self.is_open or self.estimated_stop or self.assigned_stop)
 
     @property
     def energy_wh(self) -> int | None:

@@ -16,6 +16,7 @@ import msgspec
 from app.ocpp16 import repair
 from app.ocpp16.actions import FROM_MANAGER, FROM_STATION, KNOWN_ACTIONS
 from app.ocpp16.actions.types import Call, Confirmation
+from app.ocpp16.dialect import PLAIN, Dialect
 
 MAX_MESSAGE_ID = 36
 """Length of a message id (OCPP-J 1.6, clause 4.1.4)."""
@@ -158,7 +159,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def read_call(frame: CallFrame) -> tuple[Call[Any], tuple[str, ...]]:
+def read_call(frame: CallFrame, dialect: Dialect = PLAIN) -> tuple[Call[Any], tuple[str, ...]]:
     """The typed request of a station's CALL, and the repairs it needed.
 
     Raises ``OcppError`` with the code that clause 4.2.3 asks for.
@@ -171,7 +172,8 @@ def read_call(frame: CallFrame) -> tuple[Call[Any], tuple[str, ...]]:
                 "Requested Action is recognized but not supported by the receiver",
             )
         raise OcppError(ErrorCode.NOT_IMPLEMENTED, "Requested Action is not known by receiver")
-    return _read(call, frame.payload)
+    request, repairs = _read(call, frame.payload, dialect)
+    return (dialect.inbound(request) if dialect.connectors else request), repairs
 
 
 def read_confirmation(
@@ -181,7 +183,9 @@ def read_confirmation(
     return _read(request.confirmation_type, frame.payload)
 
 
-def _read(struct: type[_StructT], payload: msgspec.Raw) -> tuple[_StructT, tuple[str, ...]]:
+def _read(
+    struct: type[_StructT], payload: msgspec.Raw, dialect: Dialect = PLAIN
+) -> tuple[_StructT, tuple[str, ...]]:
     decoder: msgspec.json.Decoder[_StructT] = _DECODERS[struct]
     try:
         return decoder.decode(payload), ()
@@ -189,7 +193,9 @@ def _read(struct: type[_StructT], payload: msgspec.Raw) -> tuple[_StructT, tuple
         pass
     try:
         loose = msgspec.json.decode(payload) if bytes(payload) else None
-        repaired, names = repair.repaired(struct, loose)
+        if dialect.strict:
+            return msgspec.convert(loose, struct, str_keys=True), ()
+        repaired, names = repair.repaired(struct, loose, dialect.zone)
         return msgspec.convert(repaired, struct, str_keys=True), names
     except msgspec.ValidationError as error:
         raise OcppError(_violation(str(error)), str(error)) from None

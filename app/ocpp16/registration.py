@@ -37,16 +37,20 @@ class BootIntervals(msgspec.Struct, frozen=True):
 
 _STATUSES: Final[dict[Standing, RegistrationStatus]] = {
     Standing.ADOPTED: RegistrationStatus.ACCEPTED,
-    Standing.WAITING: RegistrationStatus.PENDING,
     Standing.IGNORED: RegistrationStatus.REJECTED,
 }
 
 
 def boot_answer(
-    standing: Standing, intervals: BootIntervals, jitter: float, now_utc: datetime
+    standing: Standing,
+    intervals: BootIntervals,
+    jitter: float,
+    now_utc: datetime,
+    waiting: RegistrationStatus = RegistrationStatus.PENDING,
 ) -> BootNotificationConfirmation:
     """The confirmation for a caller of this ``standing``; ``jitter`` is from 0 to 1.
 
+    ``waiting`` is what its kind is told while it waits, where Pending does it harm.
     Jitter shortens a heartbeat period and lengthens a wait: neither is ever missed for it.
     """
     if standing is Standing.ADOPTED:
@@ -55,7 +59,9 @@ def boot_answer(
         wait_s = intervals.waiting_s if standing is Standing.WAITING else intervals.ignored_s
         interval_s = wait_s * (1 + intervals.jitter_share * jitter)
     return BootNotificationConfirmation(
-        status=_STATUSES[standing], current_time=now_utc, interval=max(1, round(interval_s))
+        status=waiting if standing is Standing.WAITING else _STATUSES[standing],
+        current_time=now_utc,
+        interval=max(1, round(interval_s)),
     )
 
 

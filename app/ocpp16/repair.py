@@ -5,36 +5,12 @@ what has only one reasonable meaning, and names every repair. What it cannot men
 decoder to refuse, except inside lists (samples, settings), where the one item is dropped: a
 transaction is never refused because one of its samples is odd.
 
-Names of repairs (each counted once per message):
-
-==================  ==============================================================================
-``mesurand``        the misspelt field of the 2019 firmware of one maker
-``field-spelling``  a known field in other case or with separators
-``unknown-field``   a field that OCPP 1.6 does not know, left out
-``null-field``      a null where the field may be absent
-``missing-field``   a required field that has a safe stand-in (time, meter, vendor, readonly)
-``field-dropped``   an optional field that means nothing readable
-``item-dropped``    a sample or setting that means nothing readable
-``single-as-list``  one object where a list is due
-``number-as-text``  a number where a string is due
-``text-cut``        a string longer than allowed
-``id-tag-long``     a token longer than allowed, cut so that it cannot equal another one
-``text-as-number``  a string where a number is due
-``float-as-integer``  a fraction where a whole number is due
-``integer-range``   a whole number beyond 32 bits
-``text-as-boolean`` ``"true"`` or 0 and 1 where a boolean is due
-``enum-spelling``   a value of an enumeration in other case, or a usual name of a unit
-``error-code``      an errorCode outside of the enumeration: OtherError, the original in ``info``
-``stop-reason``     a reason outside of the enumeration: Other
-``time-zone``       a time without zone, taken as UTC
-``time-form``       a time in another notation
-``time-unreadable`` a time that cannot be read, replaced by ``UNREADABLE_TIME``
-``payload-missing`` no payload where an empty object is due
-==================  ==============================================================================
+The names of the repairs, each counted once per message, are in ``repair_names``.
 """
 
 from __future__ import annotations
 
+from datetime import UTC, tzinfo
 from typing import Any, Final, NamedTuple
 
 from msgspec import inspect
@@ -42,8 +18,10 @@ from msgspec import inspect
 from app.ocpp16.actions import FROM_MANAGER, FROM_STATION
 from app.ocpp16.actions.manager_calls import KeyValue
 from app.ocpp16.actions.station_calls import (
+    Authorize,
     BootNotification,
     MeterValue,
+    MeterValues,
     SampledValue,
     StartTransaction,
     StatusNotification,
@@ -78,9 +56,15 @@ _STAND_INS: Final[dict[tuple[type[Any], str], tuple[Any, str]]] = {
     (StartTransaction, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
     (StopTransaction, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
     (MeterValue, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
+    (Authorize, "idTag"): ("", "missing-field"),
+    (StartTransaction, "connectorId"): (0, "missing-field"),
     (StartTransaction, "idTag"): ("", "missing-field"),
     (StartTransaction, "meterStart"): (0, "missing-field"),
+    (StopTransaction, "transactionId"): (-1, "missing-field"),
     (StopTransaction, "meterStop"): (0, "missing-field"),
+    (MeterValues, "connectorId"): (0, "missing-field"),
+    (MeterValues, "meterValue"): ((), "missing-field"),
+    (MeterValue, "sampledValue"): ((), "missing-field"),
     (BootNotification, "chargePointVendor"): ("", "missing-field"),
     (BootNotification, "chargePointModel"): ("", "missing-field"),
     (KeyValue, "readonly"): (False, "missing-field"),
@@ -93,16 +77,38 @@ _MEANINGFUL: Final[frozenset[tuple[type[Any], str]]] = frozenset(
 )
 
 
-def repaired(struct: type[Any], payload: Any) -> tuple[Any, tuple[str, ...]]:
+_STATUS_WORDS: Final[dict[str, str]] = {
+    "free": "Available",
+    "idle": "Available",
+    "ready": "Available",
+    "occupied": "Preparing",
+    "plugged": "Preparing",
+    "pluggedin": "Preparing",
+    "suspended": "SuspendedEVSE",
+    "paused": "SuspendedEVSE",
+    "finished": "Finishing",
+    "offline": "Unavailable",
+    "outofservice": "Unavailable",
+    "inoperative": "Unavailable",
+    "error": "Faulted",
+    "fault": "Faulted",
+}
+"""Words of other versions and of daily life, for a status; the original stays in ``info``."""
+
+
+def repaired(struct: type[Any], payload: Any, zone: tzinfo = UTC) -> tuple[Any, tuple[str, ...]]:
     """The payload mended as far as possible for ``struct``, and the names of the repairs.
 
-    ``payload`` is decoded JSON (``None`` when there was none). Never raises; what is still wrong
-    afterwards is for the decoder of ``struct`` to say.
+    ``payload`` is decoded JSON (``None`` when there was none), ``zone`` that of times without one.
+    Never raises; what is still wrong afterwards is for the decoder of ``struct`` to say.
     """
-    log: Log = {}
+    log = Log(zone)
     if payload is None or payload == []:
         payload = {}
         log["payload-missing"] = None
+    elif isinstance(payload, list) and len(payload) == 1 and isinstance(payload[0], dict):
+        (payload,) = payload
+        log["payload-in-list"] = None
     if not isinstance(payload, dict):
         return payload, ()
     return _mend_object(struct, payload, log, inside=False), tuple(log)
@@ -116,6 +122,7 @@ def _mend_object(
     named = _named(struct, given, log)
     if struct is StatusNotification:
         _mend_error_code(named, log)
+        _mend_status(named, log)
     mended: dict[str, Any] = {}
     for field in fields.values():
         value = named.get(field.encoded)
@@ -172,6 +179,17 @@ def _named(struct: type[Any], given: dict[str, Any], log: Log) -> dict[str, Any]
         else:
             log["unknown-field"] = None
     return named
+
+
+def _mend_status(given: dict[str, Any], log: Log) -> None:
+    """Reads the words that other versions and makers have for a status."""
+    status = given.get("status")
+    word = _STATUS_WORDS.get(plain(status)) if isinstance(status, str) else None
+    if word is None:
+        return
+    log["status-word"] = None
+    info = given.get("info")
+    given |= {"status": word, "info": (f"{status}: {info}" if info else f"{status}")[:50]}
 
 
 def _mend_error_code(given: dict[str, Any], log: Log) -> None:

@@ -9,15 +9,23 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from typing import Any, Final
 
 import msgspec
 
 from app.ocpp16.actions.types import UnitOfMeasure
 
-Log = dict[str, None]
-"""Names of the repairs of one message, in order, each once."""
+
+class Log(dict[str, None]):
+    """Names of the repairs of one message, in order, each once; ``zone`` is that of its times."""
+
+    __slots__ = ("zone",)
+
+    def __init__(self, zone: tzinfo = UTC) -> None:
+        super().__init__()
+        self.zone = zone
+
 
 Mend = Callable[[Any, Log], Any]
 """Returns the value mended, or raises ``HopelessError``."""
@@ -155,8 +163,8 @@ def mend_time(value: Any, log: Log) -> Any:
         instant = _read_time(value)
         log["time-form"] = None
     if instant.tzinfo is None:
-        log["time-zone"] = None
-        return instant.replace(tzinfo=UTC)
+        log["time-zone" if log.zone is UTC else "time-local"] = None
+        return instant.replace(tzinfo=log.zone)
     return instant
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, MutableMapping
 from datetime import datetime
-from typing import Final
+from typing import Final, NamedTuple
 
 from app.domain.transaction import Sample
 from app.ocpp16.actions.station_calls import MeterValue, SampledValue
@@ -71,8 +71,26 @@ _BOUNDS: Final[dict[Measurand, float]] = {
 }
 """Magnitudes beyond these (mA, W, Wh, percent) are no measurement of a charging station."""
 
+_MOST_W: Final = 400_000.0
+"""More than any station gives to a car."""
+
+_WATT_MEASURANDS: Final = frozenset({Measurand.POWER_ACTIVE_IMPORT, Measurand.POWER_ACTIVE_EXPORT})
+
 _INSTANTS_KEPT: Final = 64
 """A repeat comes soon after the original, or not at all."""
+
+
+class Scales(NamedTuple):
+    """Factors that make Wh and W of what a station calls so."""
+
+    energy: float = 1.0
+    power: float = 1.0
+
+
+TRUE_SCALES: Final = Scales()
+
+Repaired = MutableMapping[str, None]
+"""Takes the names of the repairs of one message, each once."""
 
 _Values = list[float | None]
 """First, second, third conductor, and the value without phase."""
@@ -104,22 +122,33 @@ class IntervalRegister:
 
 
 def read_samples(
-    values: Iterable[MeterValue], received_s: float, intervals: IntervalRegister | None = None
+    values: Iterable[MeterValue],
+    received_s: float,
+    intervals: IntervalRegister | None = None,
+    *,
+    scales: Scales = TRUE_SCALES,
+    repaired: Repaired | None = None,
 ) -> list[Sample]:
     """One sample per meter value, in the order given.
 
     ``received_s`` is the monotonic instant of reception. Readings that cannot be measurements (not
     a number, wrong unit, absurd) are left out. Currents are magnitudes: they load the conductor
     whatever their direction. ``intervals`` turns interval energy into a register; without it,
-    interval energy is left out.
+    interval energy is left out. ``scales`` corrects energy and power of a station that is known to
+    call them by the wrong unit; ``repaired`` takes the names of what was read other than as said.
     """
-    return [_sample(value, received_s, intervals) for value in values]
+    log = {} if repaired is None else repaired
+    return [_sample(value, received_s, intervals, scales, log) for value in values]
 
 
 def _sample(
-    meter_value: MeterValue, received_s: float, intervals: IntervalRegister | None
+    meter_value: MeterValue,
+    received_s: float,
+    intervals: IntervalRegister | None,
+    scales: Scales,
+    log: Repaired,
 ) -> Sample:
-    read = _read(meter_value.sampled_value)
+    read = _read(meter_value.sampled_value, scales, log)
     currents = read.get(Measurand.CURRENT_IMPORT)
     l1, l2, l3, unphased = map(_magnitude, currents) if currents else (None, None, None, None)
     register = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_REGISTER))
@@ -140,7 +169,9 @@ def _sample(
     )
 
 
-def _read(sampled: Iterable[SampledValue]) -> dict[Measurand, _Values]:
+def _read(
+    sampled: Iterable[SampledValue], scales: Scales, log: Repaired
+) -> dict[Measurand, _Values]:
     """Scaled values by measurand. At the outlet wins over elsewhere; then the later wins."""
     read: dict[Measurand, _Values] = {}
     elsewhere: dict[Measurand, _Values] = {}
@@ -148,15 +179,22 @@ def _read(sampled: Iterable[SampledValue]) -> dict[Measurand, _Values]:
         measurand = value.measurand
         if measurand is None:
             measurand = _UNIT_MEASURANDS.get(value.unit)
-        scales = _SCALES.get(measurand) if measurand is not None else None
-        if scales is None or measurand is None or value.format is ValueFormat.SIGNED_DATA:
+        units = _SCALES.get(measurand) if measurand is not None else None
+        if units is None or measurand is None or value.format is ValueFormat.SIGNED_DATA:
             continue
-        scale = scales.get(value.unit)
+        scale = units.get(value.unit)
         conductor = _UNPHASED if value.phase is None else _CONDUCTORS.get(value.phase)
         if scale is None or conductor is None:
             continue
-        number = _number(value.value)
-        if number is None or abs(number := number * scale) > _BOUNDS[measurand]:
+        number = _number(value.value, log)
+        if number is None:
+            continue
+        number *= scale * _correction(measurand, scales, log)
+        if value.unit is UnitOfMeasure.KW and abs(number) > _MOST_W:
+            # 7,400 kW are 7,400 W that were called by the wrong name.
+            number /= scale
+            log["unit-impossible"] = None
+        if abs(number) > _BOUNDS[measurand]:
             continue
         there = value.location is None or value.location is Location.OUTLET
         kept = read if there else elsewhere
@@ -166,7 +204,18 @@ def _read(sampled: Iterable[SampledValue]) -> dict[Measurand, _Values]:
     return read
 
 
-def _number(text: str) -> float | None:
+def _correction(measurand: Measurand, scales: Scales, log: Repaired) -> float:
+    """The factor for a station that calls energy or power by the wrong unit."""
+    if measurand in _WATT_MEASURANDS and scales.power != 1.0:
+        log["power-scale"] = None
+        return scales.power
+    if measurand is Measurand.ENERGY_ACTIVE_IMPORT_REGISTER and scales.energy != 1.0:
+        log["energy-scale"] = None
+        return scales.energy
+    return 1.0
+
+
+def _number(text: str, log: Repaired) -> float | None:
     try:
         number = float(text)
     except ValueError:
@@ -174,6 +223,7 @@ def _number(text: str) -> float | None:
             number = float(text.replace(",", "."))
         except ValueError:
             return None
+        log["decimal-comma"] = None
     return number if math.isfinite(number) else None
 
 

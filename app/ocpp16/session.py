@@ -31,6 +31,7 @@ from typing import Any, Final
 import msgspec
 
 from app.ocpp16.actions.types import Call, Confirmation
+from app.ocpp16.dialect import PLAIN, Dialect
 from app.ocpp16.frames import (
     CallFrame,
     ErrorCode,
@@ -162,6 +163,9 @@ class StationSession:
         self.limits = limits if limits is not None else SessionLimits()
         self.repairs: Counter[str] = Counter()
         """Messages repaired, by name of the repair."""
+        self.repaired: tuple[str, ...] = ()
+        """The repairs of the message that was taken last."""
+        self.dialect: Dialect = PLAIN
         self.counts: Counter[str] = Counter()
         """What was out of order: ``rejected``, ``unanswered``, ``repeated``, ``reused-id``,
         ``busy``, ``late-answer``, ``unknown-answer``, ``refused``."""
@@ -192,6 +196,7 @@ class StationSession:
             return self.take_events()
         self.last_received_s = now_s
         self._silence_told = False
+        self.repaired = ()
         try:
             frame, repairs = split(text)
         except FrameError as error:
@@ -202,7 +207,7 @@ class StationSession:
             self._take_call(frame, hash(text), repairs, now_s)
         else:
             if repairs:
-                self.repairs.update(repairs)
+                self._count(repairs)
             self._take_answer(frame, now_s)
         return self.take_events()
 
@@ -236,14 +241,14 @@ class StationSession:
         if self._is_repeat(message_id, fingerprint):
             return
         try:
-            request, payload_repairs = read_call(frame)
+            request, payload_repairs = read_call(frame, self.dialect)
         except OcppError as error:
             self.counts["refused"] += 1
             self._answer_rejection(message_id, error.code, error.description, now_s)
             return
         if repairs or payload_repairs:
             repairs += payload_repairs
-            self.repairs.update(repairs)
+            self._count(repairs)
         received = CallReceived(message_id, request, repairs)
         if self._in_work is None:
             self._in_work = received
@@ -257,6 +262,10 @@ class StationSession:
             )
             return
         self._unanswered[message_id] = fingerprint
+
+    def _count(self, repairs: tuple[str, ...]) -> None:
+        self.repairs.update(repairs)
+        self.repaired += repairs
 
     def _is_repeat(self, message_id: str, fingerprint: int) -> bool:
         """Whether the CALL was taken before; sends its answer again when there is one."""
@@ -328,6 +337,8 @@ class StationSession:
         that still waits under the same key. Raises ``UnfitMessageError``.
         """
         call_id = self._new_message_id()
+        if self.dialect.connectors:
+            request = self.dialect.outbound(request)
         if timeout_s is None:
             timeout_s = ANSWER_TIMEOUT_S.get(request.action, self.limits.answer_timeout_s)
         call = _Outgoing(
@@ -399,7 +410,7 @@ class StationSession:
                 self._fail(call, FailureKind.UNREADABLE, error.code, error.description)
             else:
                 if repairs:
-                    self.repairs.update(repairs)
+                    self._count(repairs)
                 self._events.append(CallAnswered(call.call_id, call.request, confirmation))
         self._pump(now_s)
 

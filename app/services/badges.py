@@ -6,7 +6,13 @@ from datetime import UTC, datetime, timedelta
 
 import msgspec
 
-from app.domain.badge import AuthorizationStatus, Badge, checked_id_tag, normalised_id_tag
+from app.domain.badge import (
+    AuthorizationStatus,
+    Badge,
+    checked_id_tag,
+    normalised_id_tag,
+    reversed_id_tag,
+)
 from app.domain.errors import InvalidInputError, NotFoundError
 from app.domain.station import PRIORITIES
 from app.services.audit import AuditTrail
@@ -17,6 +23,9 @@ LAST_SEEN_RESOLUTION = timedelta(minutes=1)
 
 WEIGHT_LEAST, WEIGHT_MOST = 100, 10_000
 """Weights of badges, in thousandths."""
+
+SESSIONS_MOST = 200
+"""Charges at the same time that may be allowed to one badge."""
 
 MAX_UNKNOWN = 500
 """Tokens seen but not known that are kept for adoption; more are refused without a record."""
@@ -50,9 +59,12 @@ class BadgeService:
             raise NotFoundError("badge-unknown", number=key)
         return badge
 
-    def find(self, id_tag: str) -> Badge | None:
+    def find(self, id_tag: str, *, reversed_uid: bool = False) -> Badge | None:
         """The badge behind a token, in any case; ``None`` when nobody knows it."""
-        return self._badges.get(normalised_id_tag(id_tag))
+        badge = self._badges.get(normalised_id_tag(id_tag))
+        if badge is None and reversed_uid:
+            badge = self._badges.get(reversed_id_tag(id_tag))
+        return badge
 
     def label(self, id_tag: str) -> str:
         """Who holds the token, or the token itself."""
@@ -105,14 +117,19 @@ class BadgeService:
         await self._forget(badge.key)
         await self._audit.record(actor, "badge-removed", badge.id_tag, badge.holder)
 
-    async def authorize(self, id_tag: str, station_id: str) -> AuthorizationStatus:
+    async def authorize(
+        self, id_tag: str, station_id: str, *, reversed_uid: bool = False
+    ) -> AuthorizationStatus:
         """What a station is told for this token; remembers where and when it was used.
 
-        A token nobody knows is kept as seen, so that it can be adopted in one step.
+        A token nobody knows is kept as seen, so that it can be adopted in one step. A station with
+        ``reversed_uid`` reads the bytes of a number in the other order.
         """
         now = self._clock.utc_now()
         key = normalised_id_tag(id_tag)
         badge = self._badges.get(key)
+        if badge is None and reversed_uid:
+            badge = self._badges.get(reversed_id_tag(key))
         if badge is None:
             if not key or self._unknown_count() >= MAX_UNKNOWN:
                 return AuthorizationStatus.INVALID
@@ -121,9 +138,9 @@ class BadgeService:
         await self._touch(badge, station_id, now)
         return badge.status(now)
 
-    def status(self, id_tag: str) -> AuthorizationStatus:
+    def status(self, id_tag: str, *, reversed_uid: bool = False) -> AuthorizationStatus:
         """As ``authorize``, without leaving a trace."""
-        badge = self._badges.get(normalised_id_tag(id_tag))
+        badge = self.find(id_tag, reversed_uid=reversed_uid)
         if badge is None:
             return AuthorizationStatus.INVALID
         return badge.status(self._clock.utc_now())
@@ -164,8 +181,15 @@ def _checked(badge: Badge) -> Badge:
         raise InvalidInputError("badge-weight-range", field="weight")
     if badge.priority is not None and badge.priority not in PRIORITIES:
         raise InvalidInputError("priority-range", field="priority", place=badge.id_tag)
+    if badge.max_sessions is not None and not 1 <= badge.max_sessions <= SESSIONS_MOST:
+        raise InvalidInputError(
+            "number-range", field="max_sessions", least="1", most=str(SESSIONS_MOST)
+        )
     return msgspec.structs.replace(
-        badge, id_tag=checked_id_tag(badge.id_tag), holder=badge.holder.strip()[:80]
+        badge,
+        id_tag=checked_id_tag(badge.id_tag),
+        holder=badge.holder.strip()[:80],
+        parent=checked_id_tag(badge.parent, "parent") if badge.parent.strip() else "",
     )
 
 

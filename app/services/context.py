@@ -14,8 +14,11 @@ from app.services.external_limits import ExternalLimits
 from app.services.health import HealthService
 from app.services.history import LimitHistory
 from app.services.live import LiveFeed
+from app.services.parked import ParkedStops
 from app.services.ports import Clock
 from app.services.preview import PreviewService
+from app.services.quirks import QuirkBook
+from app.services.repairs import RepairLog
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
 from app.services.safety import SafetyCase
@@ -50,3 +53,6 @@ class Services:
     safety: SafetyCase
     security: StationSecurityService
     station_keys: StationKeys
+    quirks: QuirkBook
+    repairs: RepairLog
+    parked: ParkedStops

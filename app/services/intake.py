@@ -8,9 +8,10 @@ same, for a station repeats them until they are acknowledged.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, NamedTuple
 
+from app.domain.station import ConnectorKey
 from app.ocpp16.actions.file_calls import (
     DiagnosticsStatusNotification,
     FirmwareStatusNotification,
@@ -31,7 +32,6 @@ from app.ocpp16.actions.station_calls import (
     DataTransferConfirmation,
     Heartbeat,
     HeartbeatConfirmation,
-    IdTagInfo,
     MeterValues,
     MeterValuesConfirmation,
     StartTransaction,
@@ -39,14 +39,22 @@ from app.ocpp16.actions.station_calls import (
     StatusNotificationConfirmation,
     StopTransaction,
 )
-from app.ocpp16.actions.types import Call, CommandStatus, Confirmation, DataTransferStatus
+from app.ocpp16.actions.types import (
+    Call,
+    CommandStatus,
+    Confirmation,
+    DataTransferStatus,
+    RegistrationStatus,
+)
 from app.ocpp16.registration import BootIntervals, Standing, boot_answer, identity_of
 from app.ocpp16.statuses import status_report
 from app.services.authorization import Authorization
 from app.services.commissioning import Commissioning
 from app.services.inbox import Inbox
 from app.services.ports import Clock, SiteRepository, StationLink
+from app.services.quirks import QuirkBook
 from app.services.registry import Registry, StationLive
+from app.services.repairs import RepairLog
 from app.services.sessions import SessionService
 from app.services.tasks import TaskSupervisor
 
@@ -80,6 +88,8 @@ class Intake:
         clock: Clock,
         jitter: Callable[[], float],
         intervals: BootIntervals,
+        quirks: QuirkBook,
+        repairs: RepairLog,
     ) -> None:
         self._registry = registry
         self._inbox = inbox
@@ -91,6 +101,8 @@ class Intake:
         self._clock = clock
         self._jitter = jitter
         self._intervals = intervals
+        self._quirks = quirks
+        self._repairs = repairs
         self._answers: dict[type, Answer] = {
             BootNotification: self._boot,
             Heartbeat: self._heartbeat,
@@ -134,6 +146,17 @@ class Intake:
             return
         station.detach(self._clock.utc_now())
 
+    def meets(self, link: StationLink) -> None:
+        """Has a known station's frames read in its own way, the first one as well."""
+        station = self._registry.station(link.station_id)
+        if station is not None:
+            self._quirks.speak(link, station.quirks)
+
+    def repaired(self, link: StationLink, text: str | bytes, repairs: Sequence[str]) -> None:
+        """Keeps a repaired message of an adopted station as it came."""
+        if self._registry.station(link.station_id) is not None:
+            self._repairs.note(link.station_id, text, repairs)
+
     async def handle(self, link: StationLink, request: Any) -> Any:
         """The confirmation for one CALL."""
         station = self._registry.station(link.station_id)
@@ -148,9 +171,12 @@ class Intake:
         identity = identity_of(request)
         if station is None:
             standing = await self._inbox.introduced(link, identity)
-            return self._boot_answer(standing)
+            quirks = self._quirks.of_kind(identity)
+            self._quirks.speak(link, quirks)
+            return self._boot_answer(standing, quirks.waiting)
         if identity != station.identity:
             station.identity = identity
+            self._quirks.settle(station)
             await self._site.save_identity(link.station_id, identity)
         station.set_up = False
         station.booted = True
@@ -158,8 +184,11 @@ class Intake:
             self._tasks.start(self._commissioning.run(station, link), f"set-up {link.station_id}")
         return self._boot_answer(Standing.ADOPTED)
 
-    def _boot_answer(self, standing: Standing) -> BootNotificationConfirmation:
-        return boot_answer(standing, self._intervals, self._jitter(), self._clock.utc_now())
+    def _boot_answer(
+        self, standing: Standing, waiting: RegistrationStatus = RegistrationStatus.PENDING
+    ) -> BootNotificationConfirmation:
+        now_utc = self._clock.utc_now()
+        return boot_answer(standing, self._intervals, self._jitter(), now_utc, waiting)
 
     async def _heartbeat(self, _caller: Caller, _request: Heartbeat) -> HeartbeatConfirmation:
         return HeartbeatConfirmation(current_time=self._clock.utc_now())
@@ -171,6 +200,8 @@ class Intake:
         if station is None:
             await self._inbox.has_connector(link, request.connector_id)
             return _STATUS_CONFIRMATION
+        if request.timestamp is not None:
+            station.clock.note(request.timestamp, self._clock.utc_now(), self._clock.monotonic_s())
         report = status_report(request)
         if report.connector_id == 0:
             station.status, station.error_code = report.status, report.fault
@@ -182,17 +213,18 @@ class Intake:
         return _STATUS_CONFIRMATION
 
     async def _authorize(self, caller: Caller, request: Authorize) -> AuthorizeConfirmation:
-        status = await self._authorization.decide(
-            request.id_tag, caller.station, caller.link.station_id
+        station_id = caller.link.station_id
+        info = await self._authorization.answer(
+            request.id_tag, caller.station, station_id, starting=ConnectorKey(station_id, 0)
         )
-        return AuthorizeConfirmation(id_tag_info=IdTagInfo(status=status))
+        return AuthorizeConfirmation(id_tag_info=info)
 
     async def _start(self, caller: Caller, request: StartTransaction) -> Any:
         return await self._sessions.start(caller.station, caller.link.station_id, request)
 
     async def _meter_values(self, caller: Caller, request: MeterValues) -> MeterValuesConfirmation:
         if caller.station is not None:
-            self._sessions.meter_values(caller.station, request)
+            await self._sessions.meter_values(caller.station, request)
         return _METER_VALUES_CONFIRMATION
 
     async def _stop(self, caller: Caller, request: StopTransaction) -> Any:

@@ -14,6 +14,7 @@ from math import inf
 from app.config import Settings
 from app.energy.planner import Planner
 from app.energy.settings import EnergySettings
+from app.ocpp16.quirk import NO_FAMILIES, QuirkRegister
 from app.ocpp16.registration import BootIntervals
 from app.services.access import AccessService
 from app.services.alarms import SET_ASIDE_TOLD
@@ -37,10 +38,13 @@ from app.services.limits import LimitSender
 from app.services.live import LiveFeed
 from app.services.meters import MeterDesk, MeterFactory
 from app.services.painter import Painter
+from app.services.parked import ParkedStops
 from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
 from app.services.preview import PreviewService
 from app.services.provisioning import parse_site
+from app.services.quirks import QuirkBook
 from app.services.registry import Registry
+from app.services.repairs import RepairLog
 from app.services.retention import CONDUCT_KEPT, Retention
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
@@ -51,6 +55,7 @@ from app.services.site_tokens import SiteTokens
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
+from app.services.unit_judge import UnitJudge
 
 CYCLE_LATE_S = 5.0
 """A control cycle that has not run for so long makes the manager not ready."""
@@ -70,6 +75,7 @@ class Adapters:
     """Uniform in [0, 1): spreads retries of stations."""
     trust: Trust | None = None
     """The secret and the authority behind the stations' keys and certificates."""
+    quirks: QuirkRegister = NO_FAMILIES
 
 
 class Manager:
@@ -93,8 +99,23 @@ class Manager:
         self._tokens = SiteTokens(store.outside_limits, audit, clock)
         self._inbox = Inbox(store.pending, clock)
         authorization = Authorization(self.badges, self.registry)
+        self.quirks = QuirkBook(
+            adapters.quirks,
+            store.quirks,
+            self.registry,
+            audit,
+            lambda: self.configuration.current.timezone,
+        )
+        self.repairs = RepairLog(store.repairs, clock)
         self.sessions = SessionService(
-            self.registry, authorization, self.planner, store.transactions, store.samples, clock
+            self.registry,
+            authorization,
+            self.planner,
+            store.transactions,
+            store.samples,
+            clock,
+            UnitJudge(self.quirks, store.transactions),
+            self.repairs,
         )
         self.meters = MeterDesk(adapters.meter_factory)
         self.detective = Detective(
@@ -165,6 +186,8 @@ class Manager:
             intervals=BootIntervals(
                 heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
             ),
+            quirks=self.quirks,
+            repairs=self.repairs,
         )
         self.security = StationSecurityService(
             repository=store.security,
@@ -194,6 +217,8 @@ class Manager:
             (
                 (store.samples.prune, timedelta(days=settings.sample_retention_days)),
                 (store.conduct.prune, CONDUCT_KEPT),
+                (store.repairs.prune, CONDUCT_KEPT),
+                (store.parked.prune, CONDUCT_KEPT),
                 (store.history.prune, timedelta(days=settings.history_retention_days)),
                 (store.evidence.prune, timedelta(days=settings.evidence_retention_days)),
             ),
@@ -222,6 +247,9 @@ class Manager:
             safety=self.safety,
             security=self.security,
             station_keys=self.security.keys,
+            quirks=self.quirks,
+            repairs=self.repairs,
+            parked=ParkedStops(store.parked, self.sessions, self.registry, audit, clock),
         )
         self._add_probes()
 
@@ -254,6 +282,7 @@ class Manager:
         self._tasks.start(self.history.run(), "limit history")
         self._tasks.start(self.evidence.run(), "evidence")
         self._tasks.start(self._retention.run(), "retention")
+        self._tasks.start(self.repairs.run(), "repairs")
         self._tasks.start(self.external.run(), "outside limits")
         self._tasks.start(self.security.run(), "stations' security")
 
@@ -264,6 +293,7 @@ class Manager:
         await self.meters.stop()
         await self.history.flush()
         await self.evidence.flush()
+        await self.repairs.flush()
         await self._adapters.store.close()
 
     def abandon(self) -> None:
@@ -273,6 +303,7 @@ class Manager:
     async def _reconfigured(self, configuration: SiteConfiguration) -> None:
         self.registry.configure(configuration.stations)
         await self.security.configure(configuration.stations)
+        self.quirks.settle_all()
         self.rules.configure(configuration, self._adapters.clock.monotonic_s())
         await self.control.reconfigure(configuration)
         self.detective.reconfigure(configuration, self.planner.model)
@@ -291,6 +322,8 @@ class Manager:
                 # It was set up by this manager: what it may hold is on record.
                 for connector in station.connectors.values():
                     connector.may_hold_limit = False
+        await self.quirks.load()
+        await self.repairs.load()
         await self.safety.load()
         now_s, now_utc = clock.monotonic_s(), clock.utc_now()
         await self.sessions.load()

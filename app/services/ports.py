@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import msgspec
 
@@ -18,6 +18,7 @@ from app.domain.meter import MeterConfig, MeterReading
 from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
+from app.ocpp16.dialect import Dialect
 from app.ocpp16.session import Priority
 from app.services.conduct_ports import CapabilityRepository, ConductRepository
 from app.services.energy_ports import (
@@ -26,6 +27,7 @@ from app.services.energy_ports import (
     LimitHistoryRepository,
     OutsideLimitRepository,
 )
+from app.services.journal_ports import ParkedStopRepository, QuirkRepository, RepairRepository
 from app.services.security_ports import SecurityRepository
 
 
@@ -64,6 +66,10 @@ class StationLink(Protocol):
         """How many frames were repaired, by name of the repair."""
         ...
 
+    def speak(self, dialect: Dialect) -> None:
+        """Reads and writes the station's frames in this way from now on."""
+        ...
+
     async def call(
         self,
         request: Any,
@@ -100,6 +106,19 @@ class StationHandler(Protocol):
         ...
 
 
+@runtime_checkable
+class RepairObserver(Protocol):
+    """A ``StationHandler`` that says how frames are read, and sees those that were repaired."""
+
+    def meets(self, link: StationLink) -> None:
+        """Called before the first message of a link is read; must not wait."""
+        ...
+
+    def repaired(self, link: StationLink, text: str | bytes, repairs: Sequence[str]) -> None:
+        """A message was repaired; ``text`` is it as it came. Must not wait."""
+        ...
+
+
 class MeterPort(Protocol):
     """A running poller of one meter."""
 
@@ -117,7 +136,10 @@ class MeterPort(Protocol):
 
 
 class NewTransaction(msgspec.Struct, frozen=True):
-    """What StartTransaction brings; the key of idempotency is everything but ``received_utc``."""
+    """What StartTransaction brings; the key of idempotency is everything but ``received_utc``.
+
+    Without a readable time (``time_known`` false), a start like the one that is open is its repeat.
+    """
 
     station_id: str
     connector_id: int
@@ -125,6 +147,7 @@ class NewTransaction(msgspec.Struct, frozen=True):
     started_utc: datetime
     received_utc: datetime
     meter_start_wh: int
+    time_known: bool = True
 
 
 class TransactionStop(msgspec.Struct, frozen=True):
@@ -137,13 +160,17 @@ class TransactionStop(msgspec.Struct, frozen=True):
     reason: str | None
     id_tag: str | None = None
     estimated: bool = False
+    time_known: bool = True
 
 
 class TransactionRepository(Protocol):
     """The journal of transactions."""
 
     async def start(self, new: NewTransaction) -> tuple[Transaction, bool]:
-        """The transaction, and whether it is new (false: the same start was recorded before)."""
+        """The transaction, and whether it is new (false: the same start was recorded before).
+
+        A start that was held back is closed already, as is one whose stop has come before it.
+        """
         ...
 
     async def stop(self, stop: TransactionStop) -> Transaction | None:
@@ -152,6 +179,23 @@ class TransactionRepository(Protocol):
 
     async def park_stop(self, station_id: str, stop: TransactionStop) -> None:
         """Keeps a stop whose transaction is unknown (idempotent)."""
+        ...
+
+    async def take_stop(self, station_id: str, stop: TransactionStop) -> Transaction | None:
+        """Stops the station's transaction of this number, or the only one that can be meant.
+
+        ``None`` when the stop was parked.
+        """
+        ...
+
+    async def resume(
+        self, station_id: str, transaction_id: int, now_utc: datetime
+    ) -> Transaction | None:
+        """Opens a transaction whose end was only concluded; ``None`` when it has another end."""
+        ...
+
+    async def rescale_open(self, station_id: str, factor: float) -> None:
+        """Corrects the first register of the station's open transactions, found in another unit."""
         ...
 
     async def open_transactions(self) -> Sequence[Transaction]:
@@ -455,6 +499,21 @@ class Store(Protocol):
     @property
     def security(self) -> SecurityRepository:
         """What stations must prove."""
+        ...
+
+    @property
+    def parked(self) -> ParkedStopRepository:
+        """Stops without their transaction."""
+        ...
+
+    @property
+    def repairs(self) -> RepairRepository:
+        """Repaired messages."""
+        ...
+
+    @property
+    def quirks(self) -> QuirkRepository:
+        """What was set or learnt of quirks."""
         ...
 
     @property

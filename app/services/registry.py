@@ -21,9 +21,11 @@ from app.domain.transaction import Sample, Transaction
 from app.energy.mean_power import MeanPower
 from app.energy.site_state import ConnectorSample, shows_fractions
 from app.ocpp16.configuration import StationConfiguration
+from app.ocpp16.quirk import NO_QUIRKS
 from app.ocpp16.samples import IntervalRegister
 from app.services.ports import StationLink
 from app.services.sample_timing import SampleTiming
+from app.services.station_clock import StationClock
 
 REPLAY_WINDOW_S = 60.0
 """How long after a (re)connection old measurements are taken for a replay."""
@@ -112,11 +114,11 @@ class ConnectorLive:
         self._energy_sample = None
         self.obeys = True
 
-    def measured(self, sample: Sample) -> None:
-        """A live measurement."""
+    def measured(self, sample: Sample, *, whole: bool = False) -> None:
+        """A live measurement; ``whole`` of a station that is known to cut its amperes down."""
         self.sample = sample
         connector = self.connector
-        self._fractions = self._fractions or shows_fractions(sample)
+        self._fractions = not whole and (self._fractions or shows_fractions(sample))
         seen = ConnectorSample.of(
             sample, connector.phases, self._mean_power.add(sample), exact=self._fractions
         )
@@ -163,6 +165,8 @@ class StationLive:
         self.profile_writes = 0
         """Profiles that it wrote for us since the manager's start (its memory wears)."""
         self.repairs: dict[str, int] = {}
+        self.quirks = NO_QUIRKS
+        self.clock = StationClock()
         self.connectors: dict[int, ConnectorLive] = {}
         self.reconfigure(station)
 

@@ -310,12 +310,12 @@ def test_4_2_3_a_known_action_that_we_do_not_take_is_not_supported(action: str) 
         ('"04A1"', "FormationViolation"),
         ("[1]", "FormationViolation"),
         ("{}", "ProtocolError"),
-        ('{"idTag":{}}', "TypeConstraintViolation"),
+        ('{"vendorId":{}}', "TypeConstraintViolation"),
     ],
 )
 def test_4_2_3_what_repairs_cannot_mend_is_answered_by_its_code(payload: str, code: str) -> None:
     with Playbook() as (station, manager, _after):
-        station >> Wire(f'[2,"1","Authorize",{payload}]')
+        station >> Wire(f'[2,"1","DataTransfer",{payload}]')
         station << CallError(code)
         manager << SILENCE
 

@@ -24,7 +24,9 @@ SIZES = {"phone": (360, 800), "desk": (1400, 900)}
 PAGES = (
     "/", "/stations", "/stations/add", "/stations/new", "/stations/A-001", "/stations/A-001/edit",
     "/stations/A-001/security", "/settings/stations-security",
-    "/stations/A-001/remove", "/sessions", "/badges", "/badges/add", "/badges/04A1B203/edit",
+    "/stations/A-001/messages?repair=mesurand", "/stations/A-001/messages?quirk=zone",
+    "/stations/A-001/remove", "/sessions", "/sessions/parked", "/badges", "/badges/add",
+    "/badges/04A1B203/edit",
     "/settings", "/settings/site", "/settings/energy", "/settings/energy/supply",
     "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",

@@ -14,7 +14,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import (
     Bundle,
     RuleBasedStateMachine,
-    consumes,
     invariant,
     multiple,
     rule,
@@ -51,6 +50,7 @@ class Journal(RuleBasedStateMachine):
         self._by_start: dict[tuple[object, ...], int] = {}
         self._told_stops: dict[int, TransactionStop] = {}
         self._open_numbers: dict[tuple[str, int], int] = {}
+        self._parked_at: set[str] = set()
         self._newest = 0
 
     def _open(self) -> SqliteStore:
@@ -62,6 +62,8 @@ class Journal(RuleBasedStateMachine):
 
     @rule(target=known, new=starts)
     def start(self, new: NewTransaction) -> Any:
+        running = self._open_numbers.get((new.station_id, new.connector_id))
+        held_back = running is not None and self._recorded(running).started_utc > new.started_utc
         transaction, is_new = at_once(self._store.transactions.start(new))
         identity = msgspec.structs.astuple(msgspec.structs.replace(new, received_utc=BEGIN))
         if identity in self._by_start:
@@ -69,10 +71,15 @@ class Journal(RuleBasedStateMachine):
             assert transaction.transaction_id == self._by_start[identity]
             return multiple()
         assert is_new
-        assert transaction.is_open
         assert self._newest < transaction.transaction_id < 2**31
         self._newest = self._by_start[identity] = transaction.transaction_id
-        self._open_numbers[transaction.key] = transaction.transaction_id
+        if not held_back:
+            self._open_numbers.pop(transaction.key, None)
+        if transaction.is_open:
+            assert not held_back
+            self._open_numbers[transaction.key] = transaction.transaction_id
+        else:
+            assert held_back or new.station_id in self._parked_at
         return transaction
 
     @rule(started=known, minutes=st.integers(0, 60), energy_wh=st.integers(0, 9000))
@@ -86,19 +93,82 @@ class Journal(RuleBasedStateMachine):
             reason="Local",
         )
         first_told = self._told_stops.setdefault(number, stop)
-        stopped = at_once(self._store.transactions.stop(stop))
+        stopped = at_once(self._store.transactions.take_stop(started.station_id, stop))
         assert stopped is not None
-        assert not stopped.estimated_stop
+        assert stopped.is_sure
         assert stopped.stopped_utc == first_told.stopped_utc
         assert stopped.meter_stop_wh == first_told.meter_stop_wh
         if self._open_numbers.get(started.key) == number:
             del self._open_numbers[started.key]
 
-    @rule(started=consumes(known))
-    def stop_of_a_number_never_given(self, started: Transaction) -> None:
-        stop = TransactionStop(self._newest + 1, BEGIN, BEGIN, 0, None)
-        assert at_once(self._store.transactions.stop(stop)) is None
-        at_once(self._store.transactions.park_stop(started.station_id, stop))
+    @rule(
+        station_id=st.sampled_from(["A", "B"]),
+        number=st.sampled_from([-1, 0, None]),
+        minutes=st.integers(0, 60),
+        meter_wh=st.integers(0, 4000),
+        id_tag=st.sampled_from([None, "04A1", "04b2"]),
+    )
+    def stop_that_does_not_say_of_what(
+        self,
+        station_id: str,
+        number: int | None,
+        minutes: int,
+        meter_wh: int,
+        id_tag: str | None,
+    ) -> None:
+        stop = TransactionStop(
+            transaction_id=self._newest + 1_000 if number is None else number,
+            stopped_utc=BEGIN + timedelta(minutes=minutes),
+            received_utc=BEGIN + timedelta(hours=1),
+            meter_stop_wh=meter_wh,
+            reason=None,
+            id_tag=id_tag,
+        )
+        self._stop_somewhere(station_id, stop)
+
+    @rule(started=known, energy_wh=st.integers(0, 500))
+    def stop_under_another_stations_number(self, started: Transaction, energy_wh: int) -> None:
+        before = self._recorded(started.transaction_id)
+        stop = TransactionStop(
+            transaction_id=started.transaction_id,
+            stopped_utc=BEGIN + timedelta(minutes=30),
+            received_utc=BEGIN + timedelta(hours=1),
+            meter_stop_wh=energy_wh,
+            reason=None,
+        )
+        self._stop_somewhere("B" if started.station_id == "A" else "A", stop)
+        assert self._recorded(started.transaction_id) == before
+
+    def _stop_somewhere(self, station_id: str, stop: TransactionStop) -> None:
+        """Acknowledged twice alike; ends nothing but an open transaction of this station."""
+        found = at_once(self._store.transactions.take_stop(station_id, stop))
+        assert at_once(self._store.transactions.take_stop(station_id, stop)) == found
+        if found is None:
+            self._parked_at.add(station_id)
+            return
+        assert found.station_id == station_id
+        assert not found.is_open
+        number = self._open_numbers.get(found.key)
+        if number == found.transaction_id:
+            del self._open_numbers[found.key]
+
+    @rule(started=known)
+    def it_goes_on(self, started: Transaction) -> None:
+        number = started.transaction_id
+        was_open = self._open_numbers.get(started.key) == number
+        resumed = at_once(
+            self._store.transactions.resume(started.station_id, number, BEGIN + timedelta(hours=2))
+        )
+        if resumed is None:
+            assert was_open or number in self._told_stops
+            return
+        assert resumed.is_open
+        self._open_numbers[started.key] = number
+
+    def _recorded(self, number: int) -> Transaction:
+        found = at_once(self._store.transactions.get(number))
+        assert found is not None
+        return found
 
     @rule(crash=st.booleans())
     def restart(self, crash: bool) -> None:
@@ -121,7 +191,7 @@ class Journal(RuleBasedStateMachine):
         for each in recorded:
             if each.is_open:
                 continue
-            assert each.estimated_stop == (each.transaction_id not in self._told_stops)
+            assert each.is_sure == (each.transaction_id in self._told_stops)
             assert each.stopped_utc is not None
             assert each.stopped_utc >= each.started_utc
             assert each.meter_stop_wh is not None

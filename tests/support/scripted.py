@@ -17,6 +17,7 @@ from argon2 import PasswordHasher
 
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.quirk_register import load_quirks
 from app.adapters.station_authority import SiteAuthority
 from app.adapters.station_connection import StationConnection
 from app.adapters.station_vault import StationVault
@@ -102,6 +103,7 @@ class MemoryManager:
                 meter_tester=self._test,
                 random=lambda: 0.5,
                 trust=Trust(StationVault(folder), self.authority),
+                quirks=load_quirks(),
             ),
         )
 

@@ -25,6 +25,7 @@ from app.adapters.clock import SystemClock
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
+from app.adapters.quirk_register import load_quirks
 from app.adapters.station_authority import SiteAuthority
 from app.adapters.station_vault import StationVault
 from app.adapters.storage.store import open_store
@@ -405,6 +406,7 @@ class Showroom:
                 meter_tester=test,
                 random=random.Random(1).random,
                 trust=Trust(StationVault(folder), self.authority),
+                quirks=load_quirks(),
             ),
         )
         self.services = self.manager.services
@@ -480,6 +482,7 @@ class Showroom:
                 )
             )
         await self.manager._inbox.load()
+        await self._misspell(stations[0].station_id, now)
         await self.services.badges.authorize("04DEADBEEF", stations[3].station_id)
         await self.services.badges.edit(
             f"04A1B2{3:02X}",
@@ -530,6 +533,22 @@ class Showroom:
             at = now - timedelta(hours=30 - 14 * n)
             event = SecurityEvent(station_id, at, at, kind, "cover" if n == 1 else "")
             await self.store.security.add_event(event, 500)
+
+    async def _misspell(self, station_id: str, now: datetime) -> None:
+        """Repaired messages, a quirk, a clock that is off, and stops without their session."""
+        frame = '[2,"1{}","MeterValues",{{"connectorId":1,"meterValue":[{{"timestamp":"2026-06-12T14:23:44.277+02:00","sampledValue":[{{"value":"1.64","mesurand":"Current.Import","unit":"A"}}]}}]}}]'
+        for n in range(31):
+            self.services.repairs.note(station_id, frame.format(n), ("mesurand",))
+        self.services.repairs.note(station_id, '[2,"7","StatusNotification",{}]', ("error-code",))
+        self.services.repairs.note(station_id, '[2,"8","Authorize",{}]', ("time-zone", "text-cut"))
+        await self.services.quirks.set(station_id, "session_meter", False, "showroom")
+        live = self.manager.registry.station(station_id)
+        assert live is not None
+        live.clock.note(now + timedelta(minutes=61), now, self._clock.monotonic_s())
+        for n in range(3):
+            at = now - timedelta(days=n, minutes=7)
+            lost = TransactionStop(-1, at, at, 8_000_000 + 900 * n, "Local", f"04A1B2{n:02X}")
+            await self.store.transactions.take_stop(station_id, lost)
 
     async def _remember(self, first: ConnectorKey, now: datetime) -> None:
         """A session explained from its beginning to now, and a year of evidence."""

@@ -145,6 +145,8 @@ class BadgeRow(Row):
     known = BooleanField()
     weight = IntegerField()
     priority = IntegerField(null=True)
+    parent = TextField()
+    max_sessions = IntegerField(null=True)
 
 
 class OutsideOrderRow(Row):

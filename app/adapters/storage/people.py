@@ -39,6 +39,8 @@ class SqliteBadgeRepository:
             "known": badge.known,
             "weight": badge.weight,
             "priority": badge.priority,
+            "parent": badge.parent,
+            "max_sessions": badge.max_sessions,
         }
         await self._engine.write(lambda database: upsert(database, BadgeRow, row, "key"))
 
@@ -63,6 +65,8 @@ class SqliteBadgeRepository:
                     known=row.known,
                     weight=row.weight,
                     priority=row.priority,
+                    parent=row.parent,
+                    max_sessions=row.max_sessions,
                 )
                 for row in query.execute(database)
             ]

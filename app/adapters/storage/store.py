@@ -22,11 +22,13 @@ from app.adapters.storage.learnt import SqliteLearntRepository
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
 from app.adapters.storage.outside_limits import SqliteOutsideLimitRepository
+from app.adapters.storage.parked import SqliteParkedStopRepository
 from app.adapters.storage.people import (
     SqliteAccessRepository,
     SqliteAuditRepository,
     SqliteBadgeRepository,
 )
+from app.adapters.storage.repairs import SqliteQuirkRepository, SqliteRepairRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
 from app.adapters.storage.station_security import SqliteSecurityRepository
@@ -65,6 +67,9 @@ class SqliteStore:
         self.conduct = SqliteConductRepository(engine)
         self.learnt = SqliteLearntRepository(engine)
         self.security = SqliteSecurityRepository(engine)
+        self.parked = SqliteParkedStopRepository(engine)
+        self.repairs = SqliteRepairRepository(engine)
+        self.quirks = SqliteQuirkRepository(engine)
 
     @property
     def dropped_samples(self) -> int:

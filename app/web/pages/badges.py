@@ -6,6 +6,7 @@ from starlette.responses import Response
 
 from app.domain.badge import ID_TAG_MAX_LENGTH, Badge
 from app.domain.errors import InvalidInputError
+from app.services.badges import SESSIONS_MOST
 from app.web.forms import Form
 from app.web.http import Visit
 
@@ -60,6 +61,8 @@ async def edit_page(visit: Visit) -> Response:
         "expires": "" if expires is None else expires.date().isoformat(),
         "weight": f"{badge.weight / 1000:g}",
         "priority": "" if badge.priority is None else str(badge.priority),
+        "parent": badge.parent,
+        "max_sessions": "" if badge.max_sessions is None else str(badge.max_sessions),
     }
     return _form(visit, Form(values), badge)
 
@@ -121,6 +124,10 @@ def _read(form: Form) -> Badge:
         known=True,
         weight=round(weight * 1000),
         priority=form.whole("priority", least=0, most=3) if form["priority"] else None,
+        parent=form.text("parent", most=ID_TAG_MAX_LENGTH),
+        max_sessions=form.whole("max_sessions", least=1, most=SESSIONS_MOST)
+        if form["max_sessions"]
+        else None,
     )
 
 

@@ -44,6 +44,7 @@ async def page(visit: Visit) -> Response:
         number=number,
         pages=pages,
         energy_wh=sum(item.energy_wh or 0 for item in recent),
+        parked=await visit.services.parked.count(),
     )
 
 

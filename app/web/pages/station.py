@@ -90,7 +90,6 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         assert board is not None
         board.show(site)
         blocks = board.blocks()
-    repairs = services.stations.repairs(station.station_id)
     known = await services.safety.of(station.station_id)
     return visit.render(
         "station.html",
@@ -99,7 +98,7 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         circuit=services.circuits.tree()[station.circuit_id],
         identity=services.stations.identity(station.station_id),
         online=services.stations.is_online(station.station_id),
-        repairs=sorted(repairs.items(), key=lambda item: -item[1]),
+        repairs=services.repairs.total(station.station_id),
         badges=[badge for badge in services.badges.list() if badge.known and badge.active],
         recent=await services.sessions.recent(station.station_id, limit=RECENT_SESSIONS),
         label=services.sessions.badge_label,

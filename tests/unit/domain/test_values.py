@@ -4,9 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
+import msgspec
 import pytest
 
-from app.domain.badge import AuthorizationStatus, Badge, checked_id_tag, normalised_id_tag
+from app.domain.badge import (
+    AuthorizationStatus,
+    Badge,
+    checked_id_tag,
+    normalised_id_tag,
+    reversed_id_tag,
+)
 from app.domain.errors import BornierError, InvalidInputError
 from app.domain.meter import MeterReading
 from app.domain.station import (
@@ -104,3 +111,34 @@ def test_errors_say_their_key_and_parameters() -> None:
     error = BornierError("full", disk="sda")
     assert "sda" in str(error)
     assert error.params == {"disk": "sda"}
+
+
+@pytest.mark.parametrize(
+    ("read", "plain"),
+    [
+        ("04:a1:b2:c3", "04A1B2C3"),
+        ("04-A1-B2-C3", "04A1B2C3"),
+        ("04 a1 b2 c3", "04A1B2C3"),
+        (" 04a1b2c3 ", "04A1B2C3"),
+        ("FLEET-01", "FLEET-01"),
+        ("04:A1B2", "04:A1B2"),
+    ],
+)
+def test_bytes_of_a_badge_are_the_same_with_and_without_separators(read: str, plain: str) -> None:
+    assert normalised_id_tag(read) == plain
+
+
+@pytest.mark.parametrize(
+    ("read", "backwards"), [("04A1B2C3", "C3B2A104"), ("04:a1", "A104"), ("FLEET", ""), ("04", "")]
+)
+def test_only_bytes_can_be_read_backwards(read: str, backwards: str) -> None:
+    assert reversed_id_tag(read) == backwards
+
+
+def test_the_end_of_a_transaction_is_sure_when_its_station_told_it() -> None:
+    running = Transaction(1, "A", 1, "T", NOW, NOW, 0)
+    assert not running.is_sure
+    ended = msgspec.structs.replace(running, stopped_utc=NOW, meter_stop_wh=1)
+    assert ended.is_sure
+    assert not msgspec.structs.replace(ended, estimated_stop=True).is_sure
+    assert not msgspec.structs.replace(ended, assigned_stop=True).is_sure

@@ -42,3 +42,14 @@ def test_identity() -> None:
     full = BootNotification("V", "M", "P1", "B1", firmware_version="1.2")
     assert identity_of(full) == StationIdentity("V", "M", "P1", "1.2")
     assert identity_of(BootNotification("V", "M")).serial == ""
+
+
+@pytest.mark.parametrize("waiting", list(RegistrationStatus))
+def test_a_kind_that_cannot_bear_pending_is_told_otherwise_while_it_waits(
+    waiting: RegistrationStatus,
+) -> None:
+    answer = boot_answer(Standing.WAITING, BootIntervals(), 0.0, NOON, waiting)
+    assert answer.status is waiting
+    assert boot_answer(Standing.ADOPTED, BootIntervals(), 0.0, NOON, waiting).status is (
+        RegistrationStatus.ACCEPTED
+    )

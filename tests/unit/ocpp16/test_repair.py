@@ -16,6 +16,7 @@ from app.ocpp16.actions.manager_calls import GetConfigurationConfirmation
 from app.ocpp16.actions.station_calls import (
     Authorize,
     BootNotification,
+    Heartbeat,
     MeterValues,
     StartTransaction,
     StatusNotification,
@@ -101,12 +102,11 @@ def test_a_start_without_a_field_that_has_a_stand_in(field: str) -> None:
     assert field in mended
 
 
-def test_a_start_without_connector_has_no_stand_in() -> None:
+def test_a_start_without_connector_is_that_of_the_station() -> None:
     mended, names = start(connectorId=None)
-    assert "connectorId" not in mended
-    assert names == ("null-field",)
-    mended, _names = start(connectorId={})
-    assert mended["connectorId"] == {}
+    assert (mended["connectorId"], names) == (0, ("null-field", "missing-field"))
+    mended, names = start(connectorId={})
+    assert (mended["connectorId"], names) == (0, ("missing-field",))
 
 
 @pytest.mark.parametrize("payload", ["text", 17, [1], True])
@@ -116,7 +116,7 @@ def test_what_is_no_object_is_left_to_the_decoder(payload: Any) -> None:
 
 @pytest.mark.parametrize("payload", [None, []])
 def test_no_payload_is_an_empty_one(payload: Any) -> None:
-    mended, names = repair.repaired(Authorize, payload)
+    mended, names = repair.repaired(Heartbeat, payload)
     assert mended == {}
     assert names == ("payload-missing",)
 
@@ -284,3 +284,28 @@ def test_never_raises_and_a_second_pass_changes_nothing(action: str, data: st.Da
     if isinstance(mended, dict):
         again, _names = repair.repaired(struct, msgspec.json.decode(msgspec.json.encode(mended)))
         assert msgspec.json.encode(again) == msgspec.json.encode(mended)
+
+
+def test_a_payload_in_a_list_is_taken_out_of_it() -> None:
+    assert repair.repaired(Authorize, [{"idTag": "A"}]) == ({"idTag": "A"}, ("payload-in-list",))
+
+
+@pytest.mark.parametrize(
+    ("status", "expected", "info"),
+    [
+        ("Occupied", "Preparing", "Occupied"),
+        ("out of service", "Unavailable", "out of service: door"),
+        ("FAULT", "Faulted", "FAULT"),
+    ],
+)
+def test_words_for_a_status_from_elsewhere(status: str, expected: str, info: str) -> None:
+    said = STATUS | {"status": status} | ({"info": "door"} if ": " in info else {})
+    mended, names = repair.repaired(StatusNotification, said)
+    assert (mended["status"], mended["info"]) == (expected, info)
+    assert names == ("status-word",)
+
+
+@pytest.mark.parametrize("struct", [StartTransaction, StopTransaction, MeterValues, Authorize])
+def test_a_transaction_message_without_anything_is_still_understood(struct: Any) -> None:
+    mended, _names = repair.repaired(struct, {})
+    msgspec.convert(mended, struct)

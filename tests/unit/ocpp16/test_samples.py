@@ -19,7 +19,7 @@ from app.ocpp16.actions.types import (
     UnitOfMeasure,
     ValueFormat,
 )
-from app.ocpp16.samples import IntervalRegister, read_samples
+from app.ocpp16.samples import IntervalRegister, Scales, read_samples
 
 NOON = datetime(2026, 3, 2, 12, 0, 0, tzinfo=UTC)
 
@@ -217,3 +217,35 @@ def values_of(sample: Sample) -> list[int | None]:
         sample.offered_ma,
         sample.soc_percent,
     ]
+
+
+def test_a_station_that_says_the_wrong_unit_is_converted_and_told() -> None:
+    values = (
+        SampledValue("361", measurand=Measurand.ENERGY_ACTIVE_IMPORT_REGISTER),
+        SampledValue("9,4", measurand=Measurand.POWER_ACTIVE_IMPORT, unit=UnitOfMeasure.W),
+    )
+    repaired: dict[str, None] = {}
+    (sample,) = read_samples(
+        [MeterValue(NOON, values)], 5.0, scales=Scales(1000.0, 1000.0), repaired=repaired
+    )
+    assert (sample.energy_wh, sample.power_w) == (361_000, 9_400)
+    assert list(repaired) == ["energy-scale", "decimal-comma", "power-scale"]
+
+
+@pytest.mark.parametrize(
+    ("text", "unit", "power_w", "names"),
+    [
+        ("7400", UnitOfMeasure.KW, 7_400, ["unit-impossible"]),
+        ("7.4", UnitOfMeasure.KW, 7_400, []),
+        ("7400", UnitOfMeasure.W, 7_400, []),
+        ("9000000", UnitOfMeasure.KW, None, ["unit-impossible"]),
+    ],
+)
+def test_a_power_that_no_station_has_is_in_watts(
+    text: str, unit: UnitOfMeasure, power_w: int | None, names: list[str]
+) -> None:
+    value = SampledValue(text, measurand=Measurand.POWER_ACTIVE_IMPORT, unit=unit)
+    repaired: dict[str, None] = {}
+    (sample,) = read_samples([MeterValue(NOON, (value,))], 5.0, repaired=repaired)
+    assert sample.power_w == power_w
+    assert list(repaired) == names

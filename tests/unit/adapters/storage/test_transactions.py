@@ -202,7 +202,7 @@ async def test_an_unknown_stop_says_so_and_can_be_parked_twice(store: SqliteStor
     )
     assert len(parked) == 1
     assert parked[0][:2] == ("A-001", 17)
-    assert parked[0][4:] == (8_000, "EVDisconnected", "04FFFFFF")
+    assert parked[0][4:7] == (8_000, "EVDisconnected", "04FFFFFF")
 
 
 async def test_recent_is_newest_first_by_station_and_by_page(store: SqliteStore) -> None:
