@@ -25,6 +25,7 @@ from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
 from app.greeting import Ports, greeting
+from app.ocpp16.session import SessionLimits
 from app.services.circuits import MeterTest
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
@@ -55,10 +56,12 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         secret = await manager.services.access.bootstrap()
         clock = manager.services.clock
         registry = StationRegistry()
+        limits = SessionLimits(strict=settings.ocpp_strict)
         ocpp = OcppListener(
             manager.handler,
             OcppSettings(host=settings.ocpp_host, port=settings.ocpp_port),
             clock,
+            limits=limits,
             registry=registry,
         )
         await ocpp.start()
@@ -83,6 +86,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 manager.handler,
                 OcppSettings(host=settings.ocpp_host, port=settings.ocpps_port),
                 clock,
+                limits=limits,
                 tls=tls_ports[1].load(),
                 registry=registry,
             )
