@@ -20,6 +20,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
 
 from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
@@ -109,7 +110,7 @@ class OcppListener:
         config = uvicorn.Config(
             self,
             http=_HastyHttpProtocol,
-            ws="websockets-sansio",
+            ws=_AnyEncoding,
             lifespan="off",
             ws_max_size=settings.max_message_bytes,
             ws_ping_interval=settings.ping_interval_s,
@@ -220,12 +221,19 @@ class _AsgiTransport:
     async def send(self, text: str) -> None:
         if not self._open:
             raise ConnectionError("closed")
-        await self._send({"type": "websocket.send", "text": text})
+        await self._tell({"type": "websocket.send", "text": text})
 
     async def close(self, code: int, reason: str) -> None:
         if self._open:
             self._open = False
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            await self._tell({"type": "websocket.close", "code": code, "reason": reason})
+
+    async def _tell(self, message: dict[str, Any]) -> None:
+        try:
+            await self._send(message)
+        except RuntimeError as error:
+            # The server has closed by itself, over a frame that it refuses; we hear of it later.
+            raise ConnectionError(str(error)) from None
 
 
 class _HastyHttpProtocol(HttpToolsProtocol):
@@ -254,6 +262,24 @@ class _HastyHttpProtocol(HttpToolsProtocol):
     def _give_up(self) -> None:
         if self.transport.get_protocol() is self:
             self.transport.abort()
+
+
+class _AnyEncoding(WebSocketsSansIOProtocol):
+    """Hands on as bytes a text message that is not UTF-8, where RFC 6455 would end the connection.
+
+    Some firmware writes its texts in Latin-1: ended over one accent, it would come back with the
+    same message for ever.
+    """
+
+    def send_receive_event_to_app(self) -> None:
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = [data]
+        if not data.isascii():
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                self.curr_msg_data_type = "bytes"
+        super().send_receive_event_to_app()
 
 
 def station_identity(raw_path: bytes) -> str | None:

@@ -131,8 +131,12 @@ def _checked_long_id(message_id: str) -> str:
 
 def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     """Finds out what is wrong with a frame, and takes what can still be understood."""
+    repairs: tuple[str, ...] = ("json-loose",)
     try:
-        value = json.loads(text, strict=False)
+        if isinstance(text, bytes):
+            text, encoding = _in_unicode(text)
+            repairs = encoding + repairs
+        value = json.loads(text.removeprefix("\ufeff"), strict=False)
     except (ValueError, RecursionError):
         raise FrameError("not JSON") from None
     if not isinstance(value, list) or len(value) < 2:
@@ -148,7 +152,7 @@ def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     try:
         value[0] = int(kind)
         value[2:] = (_plain(item) for item in value[2:])
-        return _FRAME.decode(_ENCODER.encode(value)), ("json-loose",)
+        return _FRAME.decode(_ENCODER.encode(value)), repairs
     except _UNREADABLE:
         raise FrameError("unreadable", message_id if kind == 2 else None) from None
 
@@ -181,6 +185,14 @@ def split_strictly(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
         return _FRAME.decode(text), ()
     except _UNREADABLE:
         raise FrameError("an element of the wrong type", called) from None
+
+
+def _in_unicode(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of ``data``, and the repair when it is not UTF-8: then it is taken as Latin-1."""
+    try:
+        return data.decode(), ()
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), ("text-encoding",)
 
 
 def _plain(value: Any) -> Any:
@@ -228,9 +240,9 @@ def _read(
     except _UNREADABLE:
         pass
     try:
-        loose = msgspec.json.decode(payload) if bytes(payload) else None
-        repaired, names = repair.repaired(struct, loose)
-        return msgspec.convert(repaired, struct, str_keys=True), names
+        text, encoding = _in_unicode(bytes(payload))
+        repaired, names = repair.repaired(struct, msgspec.json.decode(text) if text else None)
+        return msgspec.convert(repaired, struct, str_keys=True), encoding + names
     except msgspec.ValidationError as error:
         raise OcppError(_violation(str(error)), str(error)) from None
     except _UNREADABLE:
