@@ -221,19 +221,19 @@ class _AsgiTransport:
     async def send(self, text: str) -> None:
         if not self._open:
             raise ConnectionError("closed")
-        await self._tell({"type": "websocket.send", "text": text})
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except RuntimeError as error:
+            # The server has closed by itself, over a frame that it refuses; we hear of it later.
+            raise ConnectionError(str(error)) from None
 
     async def close(self, code: int, reason: str) -> None:
         if self._open:
             self._open = False
-            await self._tell({"type": "websocket.close", "code": code, "reason": reason})
-
-    async def _tell(self, message: dict[str, Any]) -> None:
-        try:
-            await self._send(message)
-        except RuntimeError as error:
-            # The server has closed by itself, over a frame that it refuses; we hear of it later.
-            raise ConnectionError(str(error)) from None
+            try:
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            except RuntimeError as error:
+                raise ConnectionError(str(error)) from None
 
 
 class _HastyHttpProtocol(HttpToolsProtocol):
