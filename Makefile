@@ -23,7 +23,7 @@ SHELL_SCRIPTS := .ci/run image/recipe/* tests/ansible/check_roles tests/image/gu
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
-.PHONY: help setup run test check bench rehearsal rehearsals lock locales bundle roles image image-again image-test chromium \
+.PHONY: help setup run test check bench fuzz rehearsal rehearsals lock locales bundle roles image image-again image-test chromium \
     box-programs image-tools clean distclean
 
 help: ## This list
@@ -54,6 +54,9 @@ check: setup ## Format, lint, types, import contracts, translations
 bench: setup ## Performance figures against reference servers -> build/bench.json
 	@mkdir -p build
 	$(PY) -m loadtests.bench
+
+fuzz: setup ## Mutated frames against the stations' port, on loopback (FRAMES=1000000 SEED=1)
+	$(PY) -m tests.support.fuzz --frames "$(or $(FRAMES),1000000)" --seed "$(or $(SEED),1)"
 
 rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> build/rehearsal/
 	@mkdir -p build/rehearsal

@@ -101,6 +101,7 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_host=options.ocpp_host,
         ocpp_port=options.ocpp_port,
         ocpps_port=options.ocpps_port,
+        ocpp_strict=options.ocpp_strict,
         public_names=tuple(options.name),
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -151,6 +152,11 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ocpp-port", type=int, default=8080, help="stations")
     serve.add_argument(
         "--ocpps-port", type=_port_or_off, default=8081, help='stations over TLS; "off" for none'
+    )
+    serve.add_argument(
+        "--ocpp-strict",
+        action="store_true",
+        help="no repairs of what stations send: for conformance tests only",
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"

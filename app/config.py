@@ -30,6 +30,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ocpps_port: int | None = 8081
     """``wss://…:8081/ocpp/{station_id}``, the same stations over TLS; ``None`` for no such port."""
 
+    ocpp_strict: bool = False
+    """Reads stations exactly as OCPP 1.6 says, without repairs: for conformance tests only."""
+
     public_names: tuple[str, ...] = ()
     """Further names and addresses that the certificates shall carry."""
 

@@ -28,6 +28,7 @@ from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
 from app.greeting import Ports, greeting
+from app.ocpp16.session import SessionLimits
 from app.services.circuits import MeterTest
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
@@ -60,6 +61,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         secret = await manager.services.access.bootstrap()
         clock = manager.services.clock
         registry = StationRegistry()
+        limits = SessionLimits(strict=settings.ocpp_strict)
         ocpp = OcppListener(
             manager.handler,
             OcppSettings(
@@ -68,6 +70,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 heartbeat_s=settings.heartbeat_interval_s,
             ),
             clock,
+            limits=limits,
             registry=registry,
             gate=manager.security.gate,
         )
@@ -97,6 +100,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                     heartbeat_s=settings.heartbeat_interval_s,
                 ),
                 clock,
+                limits=limits,
                 tls=tls_ports[1].load(),
                 registry=registry,
                 gate=manager.security.gate,

@@ -244,7 +244,9 @@ class OcppListener:
 class _AsgiTransport:
     """A connected ASGI WebSocket as a ``TextTransport``."""
 
-    def __init__(self, receive: Receive, send: Send, protocol: StationWebSocket) -> None:
+    def __init__(
+        self, receive: Receive, send: Send, protocol: StationWebSocket | None = None
+    ) -> None:
         self._receive = receive
         self._send = send
         self._protocol = protocol
@@ -252,7 +254,7 @@ class _AsgiTransport:
 
     @property
     def answers_pings(self) -> bool:
-        return self._protocol.answers_pings
+        return self._protocol is not None and self._protocol.answers_pings
 
     async def receive(self) -> str | bytes | None:
         if not self._open:
@@ -267,12 +269,19 @@ class _AsgiTransport:
     async def send(self, text: str) -> None:
         if not self._open:
             raise ConnectionError("closed")
-        await self._send({"type": "websocket.send", "text": text})
+        try:
+            await self._send({"type": "websocket.send", "text": text})
+        except RuntimeError as error:
+            # The server has closed by itself, over a frame that it refuses; we hear of it later.
+            raise ConnectionError(str(error)) from None
 
     async def close(self, code: int, reason: str) -> None:
         if self._open:
             self._open = False
-            await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            try:
+                await self._send({"type": "websocket.close", "code": code, "reason": reason})
+            except RuntimeError as error:
+                raise ConnectionError(str(error)) from None
 
 
 class _HastyHttpProtocol(HttpToolsProtocol):

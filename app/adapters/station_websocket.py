@@ -35,6 +35,21 @@ class StationWebSocket(WebSocketsSansIOProtocol):
         if shown is not None:
             self.certificate = peer_certificate(shown)
 
+    def send_receive_event_to_app(self) -> None:
+        """A message is whole; a text that is not UTF-8 is handed on as bytes.
+
+        RFC 6455 (clause 8.1) would end the connection. Some firmware writes its texts in Latin-1:
+        ended over one accent, it would come back with the same message for ever.
+        """
+        data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
+        self.frames = [data]
+        if not data.isascii():
+            try:
+                data.decode()
+            except UnicodeDecodeError:
+                self.curr_msg_data_type = "bytes"
+        super().send_receive_event_to_app()
+
     def handle_pong(self, event: Frame) -> None:
         """A pong came, perhaps to the ping under way."""
         if bytes(event.data) == self.pending_ping_payload:

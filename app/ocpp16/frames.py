@@ -1,8 +1,9 @@
 """OCPP-J 1.6 frames (clauses 4.1 and 4.2): text to typed values and back, without state.
 
 Reading is lenient in two steps: the typed decoder first, which takes what the specification
-allows; only when it refuses, the repairs, and then the same decoder again. Writing is strict:
-what leaves is decoded once with the same types before it goes.
+allows; only when it refuses, the repairs, and then the same decoder again. Read strictly (for
+conformance tests) nothing is repaired and each fault has its CALLERROR. Writing is strict: what
+leaves is decoded once with the same types before it goes.
 """
 
 from __future__ import annotations
@@ -90,6 +91,9 @@ class UnfitMessageError(ValueError):
     """The manager was about to send a message that OCPP 1.6 does not allow."""
 
 
+_ELEMENTS: Final = {2: 4, 3: 3, 4: 5}
+"""How many elements a frame of each type has (clause 4.2)."""
+
 _FRAME: Final = msgspec.json.Decoder(Frame)
 _ENCODER: Final = msgspec.json.Encoder()
 _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
@@ -97,6 +101,8 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
     for call in (*FROM_STATION.values(), *FROM_MANAGER.values())
     for struct in (call, call.confirmation_type)
 }
+_NEVER_EMPTY: Final = frozenset({"meterValue", "sampledValue"})
+_INVALID_VALUE: Final = ("of length", "Invalid", ">=", "<=", "out of range")
 # What decoding foreign text may raise: malformed JSON, wrong types, bad UTF-8 or lone surrogates,
 # brackets nested without end.
 _UNREADABLE: Final = (msgspec.MsgspecError, ValueError, RecursionError)
@@ -126,8 +132,12 @@ def _checked_long_id(message_id: str) -> str:
 
 def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     """Finds out what is wrong with a frame, and takes what can still be understood."""
+    repairs: tuple[str, ...] = ("json-loose",)
     try:
-        value = json.loads(text, strict=False)
+        if isinstance(text, bytes):
+            text, encoding = _in_unicode(text)
+            repairs = encoding + repairs
+        value = json.loads(text.removeprefix("\ufeff"), strict=False)
     except (ValueError, RecursionError):
         raise FrameError("not JSON") from None
     if not isinstance(value, list) or len(value) < 2:
@@ -143,9 +153,47 @@ def _split_loosely(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
     try:
         value[0] = int(kind)
         value[2:] = (_plain(item) for item in value[2:])
-        return _FRAME.decode(_ENCODER.encode(value)), ("json-loose",)
+        return _FRAME.decode(_ENCODER.encode(value)), repairs
     except _UNREADABLE:
         raise FrameError("unreadable", message_id if kind == 2 else None) from None
+
+
+def split_strictly(text: str | bytes) -> tuple[Frame, tuple[str, ...]]:
+    """The frame in ``text``, which must be exactly what clauses 4.1 and 4.2 draw.
+
+    Raises ``FrameError``, with the message id of whatever is a CALL with a readable one.
+    """
+    try:
+        value = msgspec.json.decode(text)
+    except _UNREADABLE:
+        frame, _repairs = split(text)  # only to know whom to answer
+        called = frame.message_id if isinstance(frame, CallFrame) else None
+        raise FrameError("not JSON", called) from None
+    if not isinstance(value, list) or len(value) < 2:
+        raise FrameError("not a frame")
+    kind, message_id = value[0], value[1]
+    if type(kind) is not int or kind not in _ELEMENTS:
+        raise FrameError("unknown message type")
+    if not isinstance(message_id, str):
+        raise FrameError("message id is not a string")
+    _checked_long_id(message_id)
+    called = message_id if kind == 2 else None
+    if len(message_id) > MAX_MESSAGE_ID:
+        raise FrameError("message id too long", called)
+    if len(value) != _ELEMENTS[kind]:
+        raise FrameError("wrong number of elements", called)
+    try:
+        return _FRAME.decode(text), ()
+    except _UNREADABLE:
+        raise FrameError("an element of the wrong type", called) from None
+
+
+def _in_unicode(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The text of ``data``, and the repair when it is not UTF-8: then it is taken as Latin-1."""
+    try:
+        return data.decode(), ()
+    except UnicodeDecodeError:
+        return data.decode("latin-1"), ("text-encoding",)
 
 
 def _plain(value: Any) -> Any:
@@ -159,8 +207,10 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def read_call(frame: CallFrame, dialect: Dialect = PLAIN) -> tuple[Call[Any], tuple[str, ...]]:
-    """The typed request of a station's CALL, and the repairs it needed.
+def read_call(
+    frame: CallFrame, dialect: Dialect = PLAIN, *, strict: bool = False
+) -> tuple[Call[Any], tuple[str, ...]]:
+    """The typed request of a station's CALL, and the repairs it needed (``strict``: none is made).
 
     Raises ``OcppError`` with the code that clause 4.2.3 asks for.
     """
@@ -172,44 +222,75 @@ def read_call(frame: CallFrame, dialect: Dialect = PLAIN) -> tuple[Call[Any], tu
                 "Requested Action is recognized but not supported by the receiver",
             )
         raise OcppError(ErrorCode.NOT_IMPLEMENTED, "Requested Action is not known by receiver")
-    request, repairs = _read(call, frame.payload, dialect)
+    request, repairs = _read(call, frame.payload, dialect, strict=strict)
     return (dialect.inbound(request) if dialect.connectors else request), repairs
 
 
 def read_confirmation(
-    request: Call[Any], frame: ResultFrame
+    request: Call[Any], frame: ResultFrame, *, strict: bool = False
 ) -> tuple[Confirmation, tuple[str, ...]]:
-    """The typed confirmation of ``request``, and the repairs it needed; may raise ``OcppError``."""
-    return _read(request.confirmation_type, frame.payload)
+    """The typed confirmation of ``request``, and the repairs it needed; as ``read_call``."""
+    return _read(request.confirmation_type, frame.payload, strict=strict)
 
 
 def _read(
-    struct: type[_StructT], payload: msgspec.Raw, dialect: Dialect = PLAIN
+    struct: type[_StructT], payload: msgspec.Raw, dialect: Dialect = PLAIN, *, strict: bool
 ) -> tuple[_StructT, tuple[str, ...]]:
     decoder: msgspec.json.Decoder[_StructT] = _DECODERS[struct]
+    if strict:
+        return _read_strictly(decoder, payload), ()
     try:
         return decoder.decode(payload), ()
     except _UNREADABLE:
         pass
     try:
-        loose = msgspec.json.decode(payload) if bytes(payload) else None
-        if dialect.strict:
-            return msgspec.convert(loose, struct, str_keys=True), ()
+        text, encoding = _in_unicode(bytes(payload))
+        loose = msgspec.json.decode(text) if text else None
         repaired, names = repair.repaired(struct, loose, dialect.zone)
-        return msgspec.convert(repaired, struct, str_keys=True), names
+        return msgspec.convert(repaired, struct, str_keys=True), encoding + names
     except msgspec.ValidationError as error:
         raise OcppError(_violation(str(error)), str(error)) from None
     except _UNREADABLE:
         raise OcppError(ErrorCode.FORMATION_VIOLATION, "unreadable payload") from None
 
 
+def _read_strictly(decoder: msgspec.json.Decoder[_StructT], payload: msgspec.Raw) -> _StructT:
+    try:
+        message = decoder.decode(payload)
+    except msgspec.ValidationError as error:
+        raise OcppError(_violation(str(error)), str(error)) from None
+    except _UNREADABLE:
+        raise OcppError(ErrorCode.FORMATION_VIOLATION, "unreadable payload") from None
+    _check_beyond_types(msgspec.json.decode(payload), "")
+    return message
+
+
+def _check_beyond_types(value: Any, field: str) -> None:
+    """Refuses what our types take and the specification does not: nulls, and lists without samples.
+
+    The types stand for what is left after repairs as well. Raises ``OcppError``.
+    """
+    if value is None:
+        raise OcppError(ErrorCode.TYPE_CONSTRAINT_VIOLATION, f"`{field}` is null")
+    if isinstance(value, dict):
+        for name, each in value.items():
+            _check_beyond_types(each, name)
+    elif isinstance(value, list):
+        if not value and field in _NEVER_EMPTY:
+            raise OcppError(ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION, f"`{field}` is empty")
+        for each in value:
+            _check_beyond_types(each, field)
+
+
 def _violation(message: str) -> ErrorCode:
     """The code for a refusal by the decoder, whose wording ends with ``at `$.path``` in a field."""
     if "missing required field" in message:
         return ErrorCode.PROTOCOL_ERROR
+    if "unknown field" in message:
+        return ErrorCode.FORMATION_VIOLATION
     if "`array` of length" in message:
         return ErrorCode.OCCURENCE_CONSTRAINT_VIOLATION
-    if "of length" in message or "Invalid" in message or ">=" in message or "<=" in message:
+    if any(words in message for words in _INVALID_VALUE):
         return ErrorCode.PROPERTY_CONSTRAINT_VIOLATION
     if " at `$" in message:
         return ErrorCode.TYPE_CONSTRAINT_VIOLATION

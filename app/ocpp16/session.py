@@ -7,8 +7,10 @@ Rules, all of them kept here:
 2. CALLs of the station are handed out one at a time, in the order they came (``CallReceived``);
    the next one follows the answer to the last. A station may send ahead: up to ``inbox`` CALLs
    wait, the ones beyond are answered InternalError (busy), never dropped in silence.
-3. A CALL that repeats the id and the text of an earlier one gets the same answer again; while a
-   CALL is in work, another with its id is swallowed and the one answer serves both.
+3. A CALL that repeats the id and the text of an earlier one gets the same answer again, within
+   ``repeat_within_s`` of it (a Heartbeat never does: its answer is the time); while the first is
+   not answered, its repeat is swallowed and the one answer serves both. Another text under the
+   same id is another CALL.
 4. At most one CALL of ours is outstanding (clause 4.1.1). The others wait by priority, oldest
    first; a waiting CALL may be superseded by a newer one with the same ``replace_key``, in whose
    place in the queue it then stands. The queue is bounded: what is least urgent, then newest, goes.
@@ -16,6 +18,7 @@ Rules, all of them kept here:
    It fails unsent when it has waited ``queue_wait_s``, and unanswered at its action's deadline.
 6. An answer is taken only for the outstanding CALL; late and unknown ones are counted.
 7. After ``close`` nothing is sent or taken any more, and every pending CALL has failed.
+8. Read strictly nothing is repaired, and every faulty CALL has the CALLERROR of clause 4.2.3.
 
 Events come out of ``receive``, ``advance``, ``close`` and ``take_events``; text to send out of
 ``frames_to_send``. Time is monotonic seconds, given by the caller.
@@ -30,6 +33,7 @@ from typing import Any, Final
 
 import msgspec
 
+from app.ocpp16.actions.station_calls import Heartbeat
 from app.ocpp16.actions.types import Call, Confirmation
 from app.ocpp16.dialect import PLAIN, Dialect
 from app.ocpp16.frames import (
@@ -45,6 +49,7 @@ from app.ocpp16.frames import (
     read_call,
     read_confirmation,
     split,
+    split_strictly,
 )
 
 
@@ -87,6 +92,8 @@ class SessionLimits(msgspec.Struct, frozen=True):
     inbox: int = 64
     outbox: int = 64
     answers_kept: int = 32
+    repeat_within_s: float = 120.0
+    """How long a repeated CALL gets its first answer; later, what that tells may hold no more."""
     answer_timeout_s: float = 30.0
     queue_wait_s: float = 60.0
     rejections_answered_burst: int = 20
@@ -94,6 +101,16 @@ class SessionLimits(msgspec.Struct, frozen=True):
     silent_after_s: float | None = None
     """Seconds without any frame after which ``StationSilent`` comes, to begin with; ``None``:
     never."""
+    strict: bool = False
+    """For conformance tests only: real stations need the repairs."""
+
+
+class _Answered(msgspec.Struct, frozen=True, gc=False):
+    """An answer that a repeat of its CALL gets again."""
+
+    fingerprint: int
+    text: str
+    at_s: float
 
 
 class CallReceived(msgspec.Struct, frozen=True, gc=False):
@@ -174,12 +191,14 @@ class StationSession:
         """As in the limits; may be changed at any time."""
         self.closed = False
         self._new_message_id = new_message_id
+        self._split = split_strictly if self.limits.strict else split
         self._events: list[Event] = []
         self._frames: list[str] = []
         self._in_work: CallReceived | None = None
         self._inbox: deque[CallReceived] = deque()
-        self._unanswered: dict[str, int] = {}
-        self._answers: dict[str, tuple[int, str]] = {}
+        self._unanswered: dict[int, str] = {}
+        """Ids of the CALLs taken, by fingerprint of their text; the first is the one in work."""
+        self._answers: dict[str, _Answered] = {}
         self._outstanding: _Outgoing | None = None
         self._waiting: tuple[list[_Outgoing], ...] = tuple([] for _ in Priority)
         self._given_up: deque[str] = deque(maxlen=self.limits.outbox)
@@ -198,7 +217,7 @@ class StationSession:
         self._silence_told = False
         self.repaired = ()
         try:
-            frame, repairs = split(text)
+            frame, repairs = self._split(text)
         except FrameError as error:
             self._reject(error, now_s)
             return self.take_events()
@@ -228,7 +247,7 @@ class StationSession:
         regained = (now_s - self._rejection_at_s) * self.limits.rejections_answered_per_s
         self._rejection_tokens = min(burst, self._rejection_tokens + max(0.0, regained))
         self._rejection_at_s = now_s
-        if self._rejection_tokens < 1.0:
+        if self._rejection_tokens < 1.0 and not self.limits.strict:
             self.counts["unanswered"] += 1
             return
         self._rejection_tokens -= 1.0
@@ -238,10 +257,12 @@ class StationSession:
         self, frame: CallFrame, fingerprint: int, repairs: tuple[str, ...], now_s: float
     ) -> None:
         message_id = frame.message_id
-        if self._is_repeat(message_id, fingerprint):
+        if self._is_repeat(message_id, fingerprint, now_s):
             return
         try:
-            request, payload_repairs = read_call(frame, self.dialect)
+            request, payload_repairs = read_call(
+                frame, self.dialect, strict=self.limits.strict or self.dialect.strict
+            )
         except OcppError as error:
             self.counts["refused"] += 1
             self._answer_rejection(message_id, error.code, error.description, now_s)
@@ -261,28 +282,32 @@ class StationSession:
                 encode_error(message_id, ErrorCode.INTERNAL_ERROR, "Busy, try again later")
             )
             return
-        self._unanswered[message_id] = fingerprint
+        self._unanswered[fingerprint] = message_id
 
     def _count(self, repairs: tuple[str, ...]) -> None:
         self.repairs.update(repairs)
         self.repaired += repairs
 
-    def _is_repeat(self, message_id: str, fingerprint: int) -> bool:
+    def _is_repeat(self, message_id: str, fingerprint: int, now_s: float) -> bool:
         """Whether the CALL was taken before; sends its answer again when there is one."""
-        answered = self._answers.get(message_id)
-        if answered is not None:
-            if answered[0] == fingerprint:
+        if self._unanswered:
+            if fingerprint in self._unanswered:
                 self.counts["repeated"] += 1
-                self._frames.append(answered[1])
                 return True
-            # Some firmware counts its ids from 1 again: another text is another CALL.
-            self.counts["reused-id"] += 1
-            del self._answers[message_id]
+            if message_id in self._unanswered.values():
+                self.counts["reused-id"] += 1
+                return False
+        answered = self._answers.get(message_id)
+        if answered is None:
             return False
-        if message_id not in self._unanswered:
-            return False
-        self.counts["repeated"] += 1
-        return True
+        recent = now_s - answered.at_s <= self.limits.repeat_within_s
+        if recent and answered.fingerprint == fingerprint:
+            self.counts["repeated"] += 1
+            self._frames.append(answered.text)
+            return True
+        self.counts["reused-id"] += 1
+        del self._answers[message_id]
+        return False
 
     def answer(self, message_id: str, confirmation: Confirmation) -> None:
         """Answers the CALL in work and brings the next one.
@@ -295,26 +320,30 @@ class StationSession:
         request = self._requested(message_id)
         if type(confirmation) is not request.confirmation_type:
             raise LookupError(f"{type(confirmation).__name__} does not answer {request.action}")
-        self._settle(message_id, encode_result(message_id, confirmation))
+        self._settle(request, message_id, encode_result(message_id, confirmation))
 
     def answer_error(self, message_id: str, code: ErrorCode, description: str = "") -> None:
         """Answers the CALL in work by a CALLERROR; as ``answer`` otherwise."""
         if self.closed:
             return
-        self._requested(message_id)
-        self._settle(message_id, encode_error(message_id, code, description))
+        request = self._requested(message_id)
+        self._settle(request, message_id, encode_error(message_id, code, description))
 
     def _requested(self, message_id: str) -> Call[Any]:
         if self._in_work is None or self._in_work.message_id != message_id:
             raise LookupError(f"no call {message_id!r} in work")
         return self._in_work.request
 
-    def _settle(self, message_id: str, text: str) -> None:
+    def _settle(self, request: Call[Any], message_id: str, text: str) -> None:
         self._frames.append(text)
-        answers = self._answers
-        answers[message_id] = (self._unanswered.pop(message_id), text)
-        if len(answers) > self.limits.answers_kept:
-            del answers[next(iter(answers))]
+        fingerprint = next(iter(self._unanswered))
+        del self._unanswered[fingerprint]
+        if type(request) is not Heartbeat:
+            answers = self._answers
+            answers.pop(message_id, None)  # a new one stands last
+            answers[message_id] = _Answered(fingerprint, text, self.last_received_s)
+            if len(answers) > self.limits.answers_kept:
+                del answers[next(iter(answers))]
         if self._inbox:
             self._in_work = self._inbox.popleft()
             self._events.append(self._in_work)
@@ -405,7 +434,9 @@ class StationSession:
             self._fail(call, FailureKind.REFUSED, frame.code, frame.description)
         else:
             try:
-                confirmation, repairs = read_confirmation(call.request, frame)
+                confirmation, repairs = read_confirmation(
+                    call.request, frame, strict=self.limits.strict
+                )
             except OcppError as error:
                 self._fail(call, FailureKind.UNREADABLE, error.code, error.description)
             else:
@@ -461,11 +492,11 @@ class StationSession:
             self._outstanding = None
             self._given_up.append(call.call_id)
             self._fail(call, FailureKind.TIMEOUT, description="no answer")
+            self._pump(now_s)  # whose turn has come is sent, not given up in the same moment
         for queue in self._waiting:
             for call in [each for each in queue if each.deadline_s <= now_s]:
                 queue.remove(call)
                 self._fail(call, FailureKind.TIMEOUT, description="never sent")
-        self._pump(now_s)
         silent_after_s = self.silent_after_s
         if silent_after_s is not None and not (self._silence_told or self.closed):
             silent_s = now_s - self.last_received_s

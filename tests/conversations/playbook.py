@@ -108,6 +108,10 @@ class _Station:
         play.events += play.session.receive(text, play.now_s)
         play.collect()
 
+    def forget(self) -> None:
+        """What was heard on the connection before is not answered any more."""
+        self._to_answer.clear()
+
     def __lshift__(self, expected: Call[Any] | Confirmation | CallError | Silence) -> None:
         wire = self._play.wire
         if isinstance(expected, Silence):
@@ -180,14 +184,33 @@ class _Manager:
             assert isinstance(event, CallAnswered), event
             assert event.confirmation == expected
 
+    def forget(self) -> None:
+        """What was heard on the connection before is not answered any more."""
+        self._to_answer.clear()
+
+    def hears_call(self) -> Call[Any]:
+        """Hears a call, whatever it says, and returns it."""
+        event = self._play.events.pop(0)
+        assert isinstance(event, CallReceived), event
+        self._to_answer.append(event.message_id)
+        return event.request
+
+    def hears_answer(self) -> Confirmation:
+        """Hears an answer, whatever it says, and returns it."""
+        event = self._play.events.pop(0)
+        assert isinstance(event, CallAnswered), event
+        return event.confirmation
+
 
 class Playbook:
     """One dialogue; see the module."""
 
     def __init__(self, limits: SessionLimits | None = None) -> None:
         ids = itertools.count(1)
+        self._new_id = lambda: f"m{next(ids)}"
+        self._limits = limits
         self.now_s = 1000.0
-        self.session = StationSession("A-001", lambda: f"m{next(ids)}", limits, self.now_s)
+        self.session = StationSession("A-001", self._new_id, limits, self.now_s)
         self.events: list[Event] = []
         self.wire: list[str] = []
         self.station = _Station(self)
@@ -219,6 +242,12 @@ class Playbook:
         """The connection ends."""
         self.events += self.session.close()
         self.collect()
+
+    def connect_again(self) -> None:
+        """The station comes back: a new session, which knows nothing of the one before."""
+        self.session = StationSession("A-001", self._new_id, self._limits, self.now_s)
+        self.station.forget()
+        self.manager.forget()
 
     def collect(self) -> None:
         """Moves what the session has to say to both sides."""

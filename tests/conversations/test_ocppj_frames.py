@@ -192,10 +192,10 @@ def test_4_1_4_a_repeat_while_the_first_is_in_work_is_not_handled_twice() -> Non
 def test_4_1_4_an_id_used_again_for_another_call_is_another_call() -> None:
     play = Playbook()
     with play as (station, manager, _after):
-        station >> Wire('[2,"1","Heartbeat",{}]')
-        manager << Heartbeat()
-        manager >> HeartbeatConfirmation(NOON)
-        station << HeartbeatConfirmation(NOON)
+        station >> Wire('[2,"1","Authorize",{"idTag":"04A0"}]')
+        manager << Authorize("04A0")
+        manager >> ACCEPTED
+        station << ACCEPTED
         station >> Wire('[2,"1","Authorize",{"idTag":"04A1"}]')
         manager << Authorize("04A1")
         station >> Wire('[2,"1","Authorize",{"idTag":"04A1"}]')  # impatient
@@ -206,13 +206,25 @@ def test_4_1_4_an_id_used_again_for_another_call_is_another_call() -> None:
     assert play.session.counts == {"reused-id": 1, "repeated": 2}
 
 
+def test_4_1_4_an_id_used_again_before_its_answer_is_another_call_too() -> None:
+    play = Playbook()
+    with play as (station, manager, _after):
+        for tag in ("04A1", "04A2", "04A1", "04A2"):
+            station >> Wire(f'[2,"1","Authorize",{{"idTag":"{tag}"}}]')
+        for tag in ("04A1", "04A2"):
+            manager << Authorize(tag)
+            manager >> ACCEPTED
+            station << ACCEPTED
+    assert play.session.counts == {"reused-id": 1, "repeated": 2}
+
+
 def test_4_1_4_old_answers_are_forgotten() -> None:
     with Playbook(SessionLimits(answers_kept=1)) as (station, manager, _after):
         for message_id in ("1", "2", "1"):
-            station >> Wire(f'[2,"{message_id}","Heartbeat",{{}}]')
-            manager << Heartbeat()
-            manager >> HeartbeatConfirmation(NOON)
-            station << HeartbeatConfirmation(NOON)
+            station >> Wire(f'[2,"{message_id}","Authorize",{{"idTag":"04A1"}}]')
+            manager << Authorize("04A1")
+            manager >> ACCEPTED
+            station << ACCEPTED
 
 
 def test_4_1_4_a_long_id_is_echoed_and_counted() -> None:

@@ -122,7 +122,7 @@ async def test_bad_handshakes_leave_the_listener_answering(bytes_sent: bytes) ->
 
 async def test_a_torn_websocket_frame_ends_its_connection_only() -> None:
     async with listening() as (listener, recorder):
-        for torn in (b"\xff\xff\xff\xff", b"\x81\x05hello", b"\x81\x81\x00\x00\x00\x00\xff"):
+        for torn in (b"\xff\xff\xff\xff", b"\x81\x05hello", b"\x83\x80\x00\x00\x00\x00"):
             _reader, writer = await raw_handshake(listener)
             told = len(recorder.told)
             writer.write(torn)

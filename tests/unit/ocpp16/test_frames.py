@@ -47,6 +47,7 @@ def test_frames_are_split_without_reading_their_payload() -> None:
         ('[2,"1","DataTransfer",{"vendorId":"V","data":"a\tb"}]', "a\tb"),
         ('[2,"1","DataTransfer",{"vendorId":"V","data":"\\ud800"}]', "?"),
         ('[2.0,"1","DataTransfer",{"vendorId":"V","data":"x","n":[NaN]}]', "x"),
+        ('\ufeff[2,"1","DataTransfer",{"vendorId":"V","data":"x"}]', "x"),
     ],
 )
 def test_json_that_is_almost_json_is_taken(text: str, data: str) -> None:
@@ -57,11 +58,30 @@ def test_json_that_is_almost_json_is_taken(text: str, data: str) -> None:
     assert request == DataTransfer("V", None, data)
 
 
-def test_a_payload_in_another_encoding_is_refused_with_its_id() -> None:
-    frame, _ = frames.split(b'[2,"1","Authorize",{"idTag":"\xe9"}]')
+BOTH = ("text-encoding", "json-loose")
+
+
+@pytest.mark.parametrize(
+    ("text", "repairs"),
+    [
+        (b'[2,"1","DataTransfer",{"vendorId":"\xe9","data":"d\xe9faut"}]', ()),
+        (b'[2,"1","DataTransfer",{"vendorId":"\xe9","data":"d\xe9faut","n":NaN}]', BOTH),
+    ],
+)
+def test_text_in_latin_1_is_taken(text: bytes, repairs: tuple[str, ...]) -> None:
+    frame, found = frames.split(text)
     assert isinstance(frame, CallFrame)
+    request, payload_repairs = frames.read_call(frame)
+    assert request == DataTransfer("é", None, "défaut")
+    assert found == repairs
+    if not repairs:
+        assert payload_repairs == ("text-encoding",)
+
+
+@pytest.mark.parametrize("payload", [b'{"idTag":', b'{"idTag":' + b"[" * 2000 + b"]" * 2000 + b"}"])
+def test_a_payload_that_cannot_be_read_is_a_formation_violation(payload: bytes) -> None:
     with pytest.raises(frames.OcppError) as caught:
-        frames.read_call(frame)
+        frames.read_call(CallFrame("1", "Authorize", msgspec.Raw(payload)))
     assert caught.value.code is ErrorCode.FORMATION_VIOLATION
 
 

@@ -1,4 +1,4 @@
-"""Dialogues about limits (clauses 3.13, 5.7, 5.16): a station takes them in its own way, or not."""
+"""Feature profile Smart Charging (clauses 3.13, 5.5, 5.7, 5.16): limits, as stations take them."""
 
 from __future__ import annotations
 
@@ -33,11 +33,17 @@ from app.ocpp16.frames import ErrorCode
 from app.ocpp16.profile_forms import first_live, live_forms
 from app.ocpp16.session import FailureKind
 from app.ocpp16.smart_charging import clear_tx_profile, lease_of, tx_profile
+from tests.conversations.book import smart_charging
 from tests.conversations.playbook import NOON, CallError, Failed, Playbook
+from tests.conversations.standard import EveryManagerCall
 
 ACCEPTED = SetChargingProfileConfirmation(ChargingProfileStatus.ACCEPTED)
 REJECTED = SetChargingProfileConfirmation(ChargingProfileStatus.REJECTED)
 FALLBACK = FallbackForm()
+
+
+class TestSmartChargingCalls(EveryManagerCall):
+    book = smart_charging.MANAGER_CALLS
 
 
 @pytest.mark.parametrize(
@@ -109,7 +115,7 @@ def test_5_7_a_lease_is_proven_right_after_the_limit() -> None:
     assert tells_lease(answer, 13.5, 0.0, 600, RateUnit.AMPERES) is True
 
 
-def test_5_1_a_charge_that_defies_its_limit_ends_and_its_outlet_goes_out_of_service() -> None:
+def test_5_12_a_charge_that_defies_its_limit_ends_and_its_outlet_goes_out_of_service() -> None:
     with Playbook() as (station, manager, after):
         stop = RemoteStopTransaction(17)
         manager >> stop
@@ -128,7 +134,7 @@ def test_5_1_a_charge_that_defies_its_limit_ends_and_its_outlet_goes_out_of_serv
             manager << ChangeAvailabilityConfirmation(status)
 
 
-def test_5_4_what_an_ended_charge_left_is_cleared_by_its_id() -> None:
+def test_5_5_what_an_ended_charge_left_is_cleared_by_its_id() -> None:
     with Playbook() as (station, manager, _after):
         manager >> clear_tx_profile(1)
         station << clear_tx_profile(1)
