@@ -222,7 +222,7 @@ def read_call(
                 "Requested Action is recognized but not supported by the receiver",
             )
         raise OcppError(ErrorCode.NOT_IMPLEMENTED, "Requested Action is not known by receiver")
-    request, repairs = _read(call, frame.payload, dialect, strict=strict)
+    request, repairs = _read(call, frame.payload, dialect, strict=strict or dialect.strict)
     return (dialect.inbound(request) if dialect.connectors else request), repairs
 
 

@@ -56,6 +56,7 @@ REPAIRS: Final[Mapping[str, Repair]] = {
     "payload-missing": Repair(_COSMETIC, "OCPP-J 1.6, 4.2.1"),
     "payload-in-list": Repair(_COSMETIC, "OCPP-J 1.6, 4.2.1"),
     "json-loose": Repair(_COSMETIC, "RFC 8259"),
+    "text-encoding": Repair(_COSMETIC, "RFC 6455, 8.1; texts in Latin-1"),
     "message-id-long": Repair(_COSMETIC, "OCPP-J 1.6, 4.1.4"),
     "decimal-comma": Repair(_COSMETIC, "OCPP 1.6, 7.43"),
     "unit-impossible": Repair(_MEANING, "a power that no station has"),

@@ -260,9 +260,7 @@ class StationSession:
         if self._is_repeat(message_id, fingerprint, now_s):
             return
         try:
-            request, payload_repairs = read_call(
-                frame, self.dialect, strict=self.limits.strict or self.dialect.strict
-            )
+            request, payload_repairs = read_call(frame, self.dialect, strict=self.limits.strict)
         except OcppError as error:
             self.counts["refused"] += 1
             self._answer_rejection(message_id, error.code, error.description, now_s)

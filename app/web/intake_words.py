@@ -47,6 +47,7 @@ REPAIRS: Mapping[str, str] = {
     "payload-missing": N_("The content is missing where an empty one is due."),
     "payload-in-list": N_("The content stands in a list."),
     "json-loose": N_("The message breaks a rule of JSON."),
+    "text-encoding": N_("The text is not in UTF-8; it was read as Latin-1."),
     "message-id-long": N_("The number of the message is longer than allowed."),
     "decimal-comma": N_("A number has a decimal comma."),
     "unit-impossible": N_("A power in kW that no station has was taken as W."),

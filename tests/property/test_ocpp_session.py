@@ -75,7 +75,7 @@ GARBAGE: list[str | bytes] = [
     '[2,"x","Nope",{}]',
     '[2,"x","Reset",{"type":"Hard"}]',
     '[2,"x","Authorize",[7]]',
-    '[2,"x","Authorize",{"idTag":{}}]',
+    '[2,"x","StatusNotification",{"connectorId":{}}]',
     '[3,"m1"]',
     '[4,"m1",7]',
     "[" * 3000,
