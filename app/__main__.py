@@ -102,6 +102,7 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_port=options.ocpp_port,
         ocpps_port=options.ocpps_port,
         public_names=tuple(options.name),
+        announce=options.announce,
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # OpenSSL reads its policy when it is first used: settle it before ssl is imported.
@@ -154,6 +155,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"
+    )
+    serve.add_argument(
+        "--no-announce",
+        dest="announce",
+        action="store_false",
+        help="do not announce name and services on the network (mDNS)",
     )
     _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
     restore = commands.add_parser("restore", help="the same as backup restore")

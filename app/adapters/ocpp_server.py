@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -78,8 +78,12 @@ class OcppListener:
         tls: ssl.SSLContext | None = None,
         registry: StationRegistry | None = None,
         files: ASGIApp | None = None,
+        is_blocked: Callable[[str], bool] = lambda _identity: False,
     ) -> None:
-        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations."""
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations.
+
+        ``is_blocked`` tells which identities are refused (403) before they are heard.
+        """
         self.settings = settings
         self.refused = 0
         """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
@@ -89,6 +93,7 @@ class OcppListener:
         self._tls = tls
         self._registry = registry or StationRegistry()
         self._files = files
+        self._is_blocked = is_blocked
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -153,6 +158,9 @@ class OcppListener:
         if identity is None:
             await self._deny(websocket, 404, "No usable station identity at the end of the path.")
             return
+        if self._is_blocked(identity):
+            await self._deny(websocket, 403, "This station is blocked.")
+            return
         if (
             identity not in self._registry
             and len(self._connections) >= self.settings.max_connections
@@ -185,6 +193,7 @@ class OcppListener:
             self._clock,
             generation=self._registry.next_generation(),
             address=address,
+            secure=self._tls is not None,
             limits=self._limits,
         )
         self._connections[identity] = connection

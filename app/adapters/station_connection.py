@@ -89,11 +89,13 @@ class StationConnection:
         *,
         generation: int,
         address: str = "",
+        secure: bool = False,
         limits: SessionLimits | None = None,
     ) -> None:
         self.station_id = station_id
         self.generation = generation
         self.address = address
+        self.secure = secure
         self.handler_failures = 0
         """CALLs that the services could not handle, answered InternalError."""
         self.ended = asyncio.Event()

@@ -6,7 +6,7 @@ Every ``async`` writer returns only when the record is on disk (WAL, synchronous
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol
 
@@ -19,6 +19,7 @@ from app.domain.rules import SiteRules
 from app.domain.station import ChargingStation, ConnectorKey, PendingStation, StationIdentity
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.session import Priority
+from app.services.adoption_ports import PlanRepository
 from app.services.conduct_ports import CapabilityRepository, ConductRepository
 from app.services.energy_ports import (
     EvidenceRepository,
@@ -56,6 +57,11 @@ class StationLink(Protocol):
     @property
     def address(self) -> str:
         """Network address of the station."""
+        ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is over TLS."""
         ...
 
     @property
@@ -250,6 +256,10 @@ class SiteRepository(Protocol):
         """What the station said at its last boot."""
         ...
 
+    async def save_identities(self, identities: Mapping[str, StationIdentity]) -> None:
+        """The same of several stations, all or none."""
+        ...
+
     async def identities(self) -> dict[str, StationIdentity]:
         """By station."""
         ...
@@ -262,8 +272,8 @@ class PendingRepository(Protocol):
         """Inserts or replaces."""
         ...
 
-    async def remove(self, station_id: str) -> None:
-        """Forgets the caller."""
+    async def remove(self, station_ids: Sequence[str]) -> None:
+        """Forgets these callers, all or none."""
         ...
 
     async def list(self) -> Sequence[PendingStation]:
@@ -424,6 +434,11 @@ class Store(Protocol):
     @property
     def pending(self) -> PendingRepository:
         """Unknown callers."""
+        ...
+
+    @property
+    def plans(self) -> PlanRepository:
+        """Stations expected before they call."""
         ...
 
     @property

@@ -27,6 +27,7 @@ from app.adapters.storage.people import (
     SqliteAuditRepository,
     SqliteBadgeRepository,
 )
+from app.adapters.storage.plans import SqlitePlanRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
 from app.adapters.storage.transactions import SqliteTransactionRepository
@@ -57,6 +58,7 @@ class SqliteStore:
         self.site = SqliteSiteRepository(engine)
         self.outside_limits = SqliteOutsideLimitRepository(engine)
         self.pending = SqlitePendingRepository(engine)
+        self.plans = SqlitePlanRepository(engine)
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)
         self.audit = SqliteAuditRepository(engine)
