@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import asyncio
 import ipaddress
+import itertools
 import logging
 import re
 import ssl
-from collections.abc import AsyncGenerator, Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 from app.adapters.lan import PRIVATE, OwnNetwork, maker_of, own_networks, read_neighbours
 from app.adapters.mdns import browse
 from app.adapters.web_title import any_certificate, read_title
-from app.services.adoption_ports import LanDevice, LanNetwork, ScanProgress
+from app.services.adoption_ports import LanDevice, LanNetwork, Report
 
 log = logging.getLogger(__name__)
 
@@ -73,31 +74,25 @@ class SocketScanner:
             for own, network in self._looked_through()
         ]
 
-    async def scan(self) -> AsyncGenerator[ScanProgress, None]:
-        """Looks at every host; the last step carries the devices."""
+    async def scan(self, report: Report) -> Sequence[LanDevice]:
+        """Looks at every host, then at the pages of those that are there."""
         own = {str(item.address) for item, _ in self._looked_through()}
         hosts = self._hosts(own)
-        total = len(hosts) + len(self._ports)
-        steps: asyncio.Queue[int] = asyncio.Queue()
+        total = len(hosts) * 2
         async with asyncio.TaskGroup() as group:
-            named = group.create_task(browse(sorted(own)))
-            first = group.create_task(self._first_pass(hosts, steps))
-            done = 0
-            while not first.done() or not steps.empty():
-                waiting = group.create_task(steps.get())
-                await asyncio.wait({waiting, first}, return_when=asyncio.FIRST_COMPLETED)
-                if not waiting.done():
-                    waiting.cancel()
-                    break
-                done += waiting.result()
-                yield ScanProgress(done, total)
-            open_first = first.result()
+            listening = group.create_task(browse(sorted(own)))
+            there = await self._first_pass(hosts, lambda done: report(done, total))
             macs = await read_neighbours()
-            names = {host: name for host, name in (await named).items() if host in hosts}
-            alive = [host for host in hosts if host in open_first or host in macs or host in names]
-            yield ScanProgress(len(hosts), total)
-            devices = await self._second_pass(alive, open_first, macs, names)
-        yield ScanProgress(total, total, tuple(devices))
+            named = await listening
+        names = {host: name for host, name in named.items() if host in hosts}
+        alive = [host for host in hosts if host in there or host in macs or host in names]
+        done = total - len(alive)
+        report(done, total)
+        devices = await self._second_pass(
+            alive, there, macs, names, lambda count: report(done + count, total)
+        )
+        report(total, total)
+        return devices
 
     def _looked_through(self) -> list[tuple[OwnNetwork, ipaddress.IPv4Network]]:
         """Each own address with the network that is scanned for it, every network once."""
@@ -120,12 +115,15 @@ class SocketScanner:
                     hosts[str(host)] = None
         return hosts
 
-    async def _first_pass(self, hosts: Iterable[str], steps: asyncio.Queue[int]) -> dict[str, bool]:
+    async def _first_pass(
+        self, hosts: Iterable[str], report: Callable[[int], None]
+    ) -> dict[str, bool]:
         """Asks every host on the first port: who is there, and whether the port is open.
 
         The attempts also make the kernel learn the hardware addresses.
         """
         there: dict[str, bool] = {}
+        done = itertools.count(1)
         turns = asyncio.Semaphore(AT_ONCE)
 
         async def ask(host: str) -> None:
@@ -133,7 +131,7 @@ class SocketScanner:
                 answer = await _is_open(host, self._ports[0])
             if answer is not None:
                 there[host] = answer
-            steps.put_nowait(1)
+            report(next(done))
 
         async with asyncio.TaskGroup() as group:
             for host in hosts:
@@ -144,9 +142,10 @@ class SocketScanner:
     async def _second_pass(
         self,
         alive: Sequence[str],
-        open_first: dict[str, bool],
+        there: dict[str, bool],
         macs: dict[str, str],
         names: dict[str, str],
+        report: Callable[[int], None],
     ) -> list[LanDevice]:
         """Reads the web pages of those that are there."""
         turns = asyncio.Semaphore(AT_ONCE // 4)
@@ -155,9 +154,10 @@ class SocketScanner:
 
         async def look(host: str) -> None:
             async with turns:
-                port, title = await self._page(host, open_first.get(host), tls)
+                port, title = await self._page(host, there.get(host), tls)
             mac = macs.get(host, "")
             devices[host] = _device(host, mac, title, port, names.get(host, ""))
+            report(len(devices))
 
         async with asyncio.TaskGroup() as group:
             for host in alive:

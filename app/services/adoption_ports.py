@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 import msgspec
@@ -87,12 +87,8 @@ class LanDevice(msgspec.Struct, frozen=True):
         return f"{scheme}://{self.address}{port}/"
 
 
-class ScanProgress(msgspec.Struct, frozen=True):
-    """How far a scan has come; the last one carries every device."""
-
-    done: int
-    total: int
-    devices: tuple[LanDevice, ...] = ()
+Report = Callable[[int, int], None]
+"""Told how much of a scan is done, and of how much."""
 
 
 class LanScanner(Protocol):
@@ -102,8 +98,8 @@ class LanScanner(Protocol):
         """What a scan would look through: private IPv4 networks of its interfaces."""
         ...
 
-    def scan(self) -> AsyncGenerator[ScanProgress, None]:
-        """Looks; ends in bounded time. Closing it ends it at once."""
+    async def scan(self, report: Report) -> Sequence[LanDevice]:
+        """Everything found; ends in bounded time, and at once when it is cancelled."""
         ...
 
 
@@ -114,6 +110,7 @@ class NoScanner:
         """None."""
         return ()
 
-    async def scan(self) -> AsyncGenerator[ScanProgress, None]:
+    async def scan(self, report: Report) -> Sequence[LanDevice]:
         """Finds nothing."""
-        yield ScanProgress(0, 0)
+        del report
+        return ()

@@ -6,7 +6,6 @@ A station whose address of the manager is not set yet calls nobody; this finds i
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import enum
 import logging
 import math
@@ -16,7 +15,7 @@ from datetime import datetime
 import msgspec
 
 from app.domain.errors import InvalidInputError
-from app.services.adoption_ports import LanDevice, LanNetwork, LanScanner, ScanProgress
+from app.services.adoption_ports import LanDevice, LanNetwork, LanScanner
 from app.services.audit import AuditTrail
 from app.services.ports import Clock
 from app.services.tasks import TaskSupervisor
@@ -27,7 +26,7 @@ BETWEEN_S = 20.0
 """From the end of a scan to the next one: the network has other work."""
 
 MOST_S = 90.0
-"""A scan that lasts longer is ended; what it has found by then counts."""
+"""A scan that lasts longer is ended."""
 
 
 class ScanPhase(enum.StrEnum):
@@ -121,7 +120,7 @@ class LanScan:
         phase = ScanPhase.FAILED
         try:
             phase = await self._look(stop)
-        except OSError:
+        except* OSError:
             log.exception("the scan of the network failed")
         finally:
             self._ended_s = self._clock.monotonic_s()
@@ -144,9 +143,8 @@ class LanScan:
         return ScanPhase.CANCELLED if stopped in done else ScanPhase.OVERDUE
 
     async def _follow(self) -> None:
-        async with contextlib.aclosing(self._scanner.scan()) as steps:
-            async for step in steps:
-                self._show(step)
+        devices = await self._scanner.scan(self._show)
+        self.state = msgspec.structs.replace(self.state, devices=tuple(devices))
 
-    def _show(self, step: ScanProgress) -> None:
-        self.state = ScanState(ScanPhase.RUNNING, step.done, step.total, step.devices)
+    def _show(self, done: int, total: int) -> None:
+        self.state = ScanState(ScanPhase.RUNNING, done, total)

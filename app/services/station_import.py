@@ -12,7 +12,7 @@ import io
 import re
 import secrets
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Final, TypeVar
 
 import msgspec
@@ -56,6 +56,17 @@ COLUMNS: Final[Mapping[str, tuple[str, ...]]] = {
     ),
 }  # fmt: skip
 """Headings by column, without accents, capitals and punctuation."""
+
+_IDENTIFYING: Final = (("identity", "station_id"), ("serial", "serial"))
+_FIELDS: Final = (
+    ("name", "name"),
+    ("place", "place"),
+    ("circuit", "circuit_id"),
+    ("max", "max_ma"),
+    ("phases", "phases"),
+    ("rotation", "rotation"),
+)
+"""Columns and the fields of ``PlannedStation`` that they fill."""
 
 _SINGLE: Final = frozenset({"1", "mono", "monophase", "monophasee", "single", "single phase", "1p"})
 _THREE: Final = frozenset({"3", "tri", "triphase", "triphasee", "three", "three phase", "3p"})
@@ -209,7 +220,7 @@ def compare(
     serials: Mapping[str, str],
 ) -> list[ImportLine]:
     """Every line with its verdict; ``serials`` are those of adopted stations, in lower case."""
-    judge = _Judge(tree, circuit_id, plans, adopt=adopt)
+    judge = _Judge(tree, circuit_id, plans, listed.columns, adopt=adopt)
     adopted = {station.station_id for station in stations}
     room = MAX_STATIONS - len(stations) - len(plans)
     lines: list[ImportLine] = []
@@ -233,7 +244,13 @@ class _Judge:
     """Judges the lines of one list in their order."""
 
     def __init__(
-        self, tree: CircuitTree, circuit_id: str, plans: Iterable[PlannedStation], *, adopt: bool
+        self,
+        tree: CircuitTree,
+        circuit_id: str,
+        plans: Iterable[PlannedStation],
+        columns: Collection[str],
+        *,
+        adopt: bool,
     ) -> None:
         self._tree = tree
         self._circuit_id = circuit_id
@@ -246,6 +263,7 @@ class _Judge:
         self._by_identity = {plan.station_id: plan for plan in plans if plan.station_id}
         self._by_serial = {plan.serial.casefold(): plan for plan in plans if plan.serial}
         self._seen: dict[str, int] = {}
+        self._absent = [field for column, field in _FIELDS if column not in columns]
 
     def line(self, number: int, label: str, cells: Mapping[str, str]) -> ImportLine:
         """The verdict on one line."""
@@ -262,8 +280,11 @@ class _Judge:
             return ImportLine(number, Verdict.REJECTED, label, reasons=tuple(reasons))
         if before is None:
             return ImportLine(number, Verdict.NEW, label, plan)
+        # What the list has no column for stays, and so does what identifies the station.
+        kept = {field: getattr(before, field) for field in self._absent}
         plan = msgspec.structs.replace(
             plan,
+            **kept,
             plan_id=before.plan_id,
             station_id=plan.station_id or before.station_id,
             serial=plan.serial or before.serial,
@@ -341,18 +362,11 @@ def _attempt(
 
 
 def _changes(before: PlannedStation, after: PlannedStation) -> tuple[str, ...]:
-    pairs = (
-        ("identity", before.station_id, after.station_id),
-        ("serial", before.serial, after.serial),
-        ("name", before.name, after.name),
-        ("place", before.place, after.place),
-        ("circuit", before.circuit_id, after.circuit_id),
-        ("max", before.max_ma, after.max_ma),
-        ("phases", before.phases, after.phases),
-        ("rotation", before.rotation, after.rotation),
-        ("adopt", before.adopt, after.adopt),
+    return tuple(
+        column
+        for column, field in (*_IDENTIFYING, *_FIELDS, ("adopt", "adopt"))
+        if getattr(before, field) != getattr(after, field)
     )
-    return tuple(name for name, old, new in pairs if old != new)
 
 
 def _max_ma(text: str) -> int | None:

@@ -74,7 +74,7 @@ SECURITY: Mapping[tuple[int, bool], str] = {
 
 SCAN_ENDS: Mapping[ScanPhase, str] = {
     ScanPhase.DONE: N_("Finished at %(time)s."),
-    ScanPhase.CANCELLED: N_("Ended by hand at %(time)s; what was found by then is shown."),
-    ScanPhase.OVERDUE: N_("Ended at %(time)s: it took too long. What was found by then is shown."),
+    ScanPhase.CANCELLED: N_("Ended by hand at %(time)s."),
+    ScanPhase.OVERDUE: N_("Ended at %(time)s: it took too long."),
     ScanPhase.FAILED: N_("Failed at %(time)s: the network could not be asked."),
 }
