@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
 import msgspec
@@ -111,12 +111,12 @@ class AdoptionService:
 
     def callers(self) -> tuple[Caller, ...]:
         """Who waits for adoption, oldest first."""
-        repeated = self._repeated()
+        repeated, assigned = self._repeated(), self._assigned()
         return tuple(
             Caller(
                 pending=pending,
                 online=self._inbox.link(pending.station_id) is not None,
-                plan=self._plan_of(pending),
+                plan=assigned.get(pending.station_id),
                 model=known_model(pending.identity),
                 repeated_serial=pending.identity.serial in repeated,
             )
@@ -169,7 +169,8 @@ class AdoptionService:
             callers.append(caller)
         if not callers:
             return 0
-        plans = {caller.station_id: self._plan_of(caller) for caller in callers}
+        assigned = self._assigned()
+        plans = {caller.station_id: assigned.get(caller.station_id) for caller in callers}
         stations = [station_from(caller, plans[caller.station_id], defaults) for caller in callers]
         await self._configuration.add_stations(tuple(stations), actor)
         await self._site.save_identities({item.station_id: item.identity for item in callers})
@@ -252,15 +253,22 @@ class AdoptionService:
             await self._audit.record(actor, "stations-unlisted", names)
         return len(known)
 
-    def _plan_of(self, caller: PendingStation) -> PlannedStation | None:
-        fitting = [
-            plan
-            for plan in self._plans.values()
-            if plan.fits(caller.station_id, caller.identity.serial)
-        ]
-        # The identity was typed by hand, the serial number is the station's own.
-        by_name = [plan for plan in fitting if plan.station_id == caller.station_id]
-        return next(iter(by_name or fitting), None)
+    def _assigned(self) -> dict[str, PlannedStation]:
+        """The expected station that each waiting caller is, by identity; no two are the same.
+
+        Who was given the identity of the list goes before who shows the serial number only.
+        """
+        free = dict(self._plans)
+        callers = self._inbox.waiting()
+        assigned: dict[str, PlannedStation] = {}
+        for by_name in (True, False):
+            for caller in callers:
+                if caller.station_id in assigned:
+                    continue
+                plan = _fitting(caller, free.values(), by_name=by_name)
+                if plan is not None:
+                    assigned[caller.station_id] = free.pop(plan.plan_id)
+        return assigned
 
     # ------------------------------------------------------------------ the window
 
@@ -348,9 +356,9 @@ class AdoptionService:
         )
 
     async def _consider(self, callers: Sequence[PendingStation]) -> None:
-        window, repeated = self.window(), self._repeated()
+        window, repeated, assigned = self.window(), self._repeated(), self._assigned()
         for caller in callers:
-            plan = self._plan_of(caller)
+            plan = assigned.get(caller.station_id)
             listed = plan is not None and (plan.adopt or window is not None)
             if not listed and (window is None or window.scope is not WindowScope.ALL):
                 continue
@@ -386,6 +394,17 @@ class AdoptionService:
         except BornierError as error:
             log.warning("%s: not adopted by itself: %s", station_id, error)
             await self._inbox.not_adopted(station_id, error)
+
+
+def _fitting(
+    caller: PendingStation, plans: Iterable[PlannedStation], *, by_name: bool
+) -> PlannedStation | None:
+    for plan in plans:
+        if by_name and plan.station_id == caller.station_id:
+            return plan
+        if not by_name and plan.fits(caller.station_id, caller.identity.serial):
+            return plan
+    return None
 
 
 def _doubt(

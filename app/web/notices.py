@@ -22,7 +22,6 @@ NOTICES: Mapping[str, str] = {
     "window-closed": N_("The commissioning window is closed."),
     "stations-listed": N_("List imported."),
     "stations-unlisted": N_("Expected stations removed."),
-    "scan-started": N_("The network is being looked through."),
     "scan-cancelled": N_("Search ended."),
     "start-sent": N_("The station accepted the start."),
     "stop-sent": N_("The station accepted the stop."),

@@ -55,6 +55,7 @@ from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
 from app.web.app import create_app
+from tests.support import newcomers
 
 PASSWORD = "une borne bien gardée"
 HOLDERS = (
@@ -393,6 +394,7 @@ class Showroom:
                 meter_models=meter_models(catalogue),
                 meter_tester=test,
                 random=random.Random(1).random,
+                scanner=newcomers.StageNetwork(),
             ),
         )
         self.services = self.manager.services
@@ -466,7 +468,9 @@ class Showroom:
                     (1,),
                 )
             )
+        await newcomers.furnish(self.store, now)
         await self.manager._inbox.load()
+        await self.manager.adoption.load()
         await self.services.badges.authorize("04DEADBEEF", stations[3].station_id)
         await self.services.badges.edit(
             f"04A1B2{3:02X}",

@@ -25,7 +25,7 @@ async def command(visit: Visit) -> Response:
         await scan.start(visit.actor)
     except InvalidInputError as error:
         return _page(visit, visit.say(error), 409)
-    return visit.redirect("/stations/scan", "scan-started")
+    return visit.redirect("/stations/scan")
 
 
 def _page(visit: Visit, refusal: str = "", status: int = 200) -> Response:

@@ -315,6 +315,18 @@ async def test_a_name_goes_before_a_serial(site: MemoryManager) -> None:
     assert caller.plan.name == "by name"
 
 
+async def test_one_line_of_the_list_is_for_one_station(site: MemoryManager) -> None:
+    await import_list(site, "identity;serial;name\nN-1;S1;Nord\n")
+    await call_in(site, "TWIN", "S1")
+    await call_in(site, "N-1", "S1")
+    plans = {caller.pending.station_id: caller.plan for caller in adoption_of(site).callers()}
+    assert plans["TWIN"] is None
+    assert plans["N-1"] is not None
+    await adoption_of(site).adopt(["TWIN", "N-1"], DEFAULTS, "admin")
+    names = [item.name for item in site.manager.configuration.current.stations]
+    assert names == ["A-1", "TWIN", "Nord"]
+
+
 async def test_doubts_are_for_people(site: MemoryManager) -> None:
     await import_list(site, "identity;serial\nN-1;S1\n;S2\n", adopt=True)
     await call_in(site, "N-1", "OTHER")
@@ -332,7 +344,8 @@ async def test_two_that_show_one_serial_are_both_left_to_people(site: MemoryMana
     await call_in(site, "Y", "S2")
     await import_list(site, "serial\nS2\n", adopt=True)
     assert stations(site) == ["A-1"]
-    assert refusal(site, "X") == refusal(site, "Y") == "caller-serial-repeated"
+    assert refusal(site, "X") == "caller-serial-repeated"
+    assert all(caller.repeated_serial for caller in adoption_of(site).callers())
 
 
 async def test_expected_stations_are_kept_and_removed(site: MemoryManager) -> None:
