@@ -13,8 +13,13 @@ import socket
 from collections.abc import Callable, Mapping, Sequence
 from typing import Final, NamedTuple
 
+from zeroconf import (  # type: ignore[attr-defined]  # the first is public, but not in __all__
+    AddressResolverIPv4,
+    IPVersion,
+    ServiceStateChange,
+    Zeroconf,
+)
 from zeroconf import Error as ZeroconfError
-from zeroconf import IPVersion, ServiceStateChange, Zeroconf
 from zeroconf.asyncio import AsyncServiceBrowser, AsyncServiceInfo, AsyncZeroconf
 
 log = logging.getLogger(__name__)
@@ -29,6 +34,11 @@ LOOK_AGAIN_S: Final = 15.0
 """How soon a new address of the box is announced."""
 
 GOODBYE_S: Final = 3.0
+
+NAMESAKE_MS: Final = 750
+"""How long another machine of the same name may take to answer (RFC 6762, clause 8.1)."""
+
+MOST_NAMESAKES: Final = 10
 
 
 async def browse(interfaces: Sequence[str], browse_s: float = BROWSE_S) -> dict[str, str]:
@@ -107,7 +117,7 @@ class Announcer:
         *,
         look_again_s: float = LOOK_AGAIN_S,
     ) -> None:
-        self._server = f"{host_name.partition('.')[0]}.local."
+        self._name = host_name.partition(".")[0]
         self._services = tuple(services)
         self._addresses = addresses
         self._look_again_s = look_again_s
@@ -141,6 +151,7 @@ class Announcer:
         if not addresses:
             return
         self._responder = AsyncZeroconf(interfaces=list(addresses), ip_version=IPVersion.V4Only)
+        server = f"{await self._free_name(self._responder.zeroconf, addresses)}.local."
         for service in self._services:
             kind = f"{service.kind}.local."
             info = AsyncServiceInfo(
@@ -149,18 +160,29 @@ class Announcer:
                 addresses=[socket.inet_aton(address) for address in addresses],
                 port=service.port,
                 properties=dict(service.properties),
-                server=self._server,
+                server=server,
             )
             await (await self._responder.async_register_service(info, allow_name_change=True))
         self._announced = addresses
         self._told = ""
-        log.info("announced as %s on %s", self._server.rstrip("."), ", ".join(addresses))
+        log.info("announced as %s on %s", server.rstrip("."), ", ".join(addresses))
+
+    async def _free_name(self, zeroconf: Zeroconf, addresses: tuple[str, ...]) -> str:
+        """The host name, or one with a number where another machine answers for it (clause 9)."""
+        for number in range(1, MOST_NAMESAKES):
+            label = self._name if number == 1 else f"{self._name}-{number}"
+            other = AddressResolverIPv4(f"{label}.local.")
+            await other.async_request(zeroconf, NAMESAKE_MS)
+            if set(other.parsed_addresses(IPVersion.V4Only)) <= set(addresses):
+                return label
+        return self._name
 
     async def _withdraw(self) -> None:
-        responder, self._responder, self._announced = self._responder, None, ()
-        if responder is None:
+        self._announced = ()
+        if self._responder is None:
             return
         # A network that is gone takes no goodbye.
         with contextlib.suppress(OSError, ZeroconfError, TimeoutError):
             async with asyncio.timeout(GOODBYE_S):
-                await responder.async_close()
+                await self._responder.async_close()
+        self._responder = None  # not before: cancelled in the middle, it is closed once more

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import re
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
 
@@ -162,7 +163,7 @@ class AdoptionService:
         self, station_ids: Sequence[str], defaults: AdoptionDefaults, actor: str
     ) -> int:
         callers: list[PendingStation] = []
-        for station_id in dict.fromkeys(station_ids):
+        for station_id in sorted(set(station_ids), key=_natural):
             caller = self._inbox.get(station_id)
             if caller is None:
                 raise NotFoundError("caller-gone", station=station_id)
@@ -394,6 +395,12 @@ class AdoptionService:
         except BornierError as error:
             log.warning("%s: not adopted by itself: %s", station_id, error)
             await self._inbox.not_adopted(station_id, error)
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    """Sorts ``A-9`` before ``A-10``, as people number."""
+    parts = re.split(r"(\d+)", name)
+    return [(int(part[:9]), "") if part.isdecimal() else (-1, part) for part in parts if part]
 
 
 def _fitting(

@@ -23,7 +23,8 @@ PATIENCE_MS = 30_000
 SIZES = {"phone": (360, 800), "desk": (1400, 900)}
 PAGES = (
     "/", "/stations", "/stations/add", "/stations/new", "/stations/A-001", "/stations/A-001/edit",
-    "/stations/A-001/remove", "/sessions", "/badges", "/badges/add", "/badges/04A1B203/edit",
+    "/stations/A-001/remove", "/stations/list", "/stations/scan", "/stations/sheets",
+    "/stations/A-001/sheet", "/sessions", "/badges", "/badges/add", "/badges/04A1B203/edit",
     "/settings", "/settings/site", "/settings/energy", "/settings/energy/supply",
     "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",

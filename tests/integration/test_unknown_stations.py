@@ -22,7 +22,9 @@ SITE = {
 
 async def until_waiting(site: MemoryManager, count: int) -> None:
     async with asyncio.timeout(PATIENCE_S):
-        while site.manager.services.adoption.waiting() != count:
+        while True:
+            if site.manager.services.adoption.waiting() == count:
+                return
             await asyncio.sleep(0.01)
 
 

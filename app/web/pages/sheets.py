@@ -41,7 +41,6 @@ class Sheet(NamedTuple):
     """A message id."""
     key: str | None
     expected: bool
-    qr: Markup
 
 
 async def page(visit: Visit) -> Response:
@@ -69,10 +68,14 @@ async def _render(
     station: ChargingStation | None = None,
 ) -> Response:
     size = visit.request.query_params.get("size", SIZES[0])
-    fingerprint = await asyncio.to_thread(visit.services.sheets.fingerprint)
+    urls = [sheet.url for sheet in shown]
+    # Milliseconds for each code: together they would hold the control cycle up.
+    drawn, fingerprint = await asyncio.to_thread(
+        lambda: ([qr_code(url) for url in urls], visit.services.sheets.fingerprint())
+    )
     return visit.render(
         "sheets.html",
-        shown=shown,
+        shown=list(zip(shown, drawn, strict=True)),
         sheets=sheets,
         chosen=chosen,
         station=station,
@@ -151,7 +154,6 @@ def _sheet(  # noqa: PLR0913 - by name
         security=SECURITY[profile, base.startswith("wss:")],
         key=facts.printable_key(station_id),
         expected=expected,
-        qr=qr_code(url),
     )
 
 

@@ -87,6 +87,21 @@ async def test_name_and_services_are_heard_and_withdrawn() -> None:
         await ear.until(lambda present: not present)
 
 
+async def test_a_second_machine_of_the_same_name_takes_a_number() -> None:
+    ear = Ear()
+    async with browsing(ear) as responder:
+        async with announcing(Announcer(NAME, SERVICES[:1], lambda: LOOPBACK)):
+            await ear.until(lambda present: len(present) == 1)
+            async with announcing(Announcer(NAME, SERVICES[1:2], lambda: ["127.0.0.2"])):
+                await ear.until(lambda present: len(present) == 2)
+                servers = set()
+                for name, kind in ear.present.items():
+                    info = AsyncServiceInfo(kind, name)
+                    assert await info.async_request(responder.zeroconf, PATIENCE_S * 1000)
+                    servers.add(info.server)
+    assert servers == {f"{NAME}.local.", f"{NAME}-2.local."}
+
+
 async def test_a_network_that_comes_and_goes_is_followed() -> None:
     addresses: list[str] = []
     ear = Ear()

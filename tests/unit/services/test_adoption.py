@@ -151,6 +151,13 @@ async def test_a_hundred_callers_are_adopted_in_one_write_or_not_at_all(
     assert [name for name, _ in await audited(site)].count("stations-adopted") == 1
 
 
+async def test_they_stand_in_the_list_as_people_number(site: MemoryManager) -> None:
+    for name in ("N-10", "N-9", "M", "N-1"):
+        await call_in(site, name)
+    await adoption_of(site).adopt(["N-10", "N-9", "M", "N-1", "M"], DEFAULTS, "admin")
+    assert stations(site) == ["A-1", "M", "N-1", "N-9", "N-10"]
+
+
 async def test_what_the_person_chose_and_what_the_model_tells(site: MemoryManager) -> None:
     await call_in(site, "N-1", chargePointModel="0590 04")
     await call_in(site, "N-2", chargePointVendor="Other")
@@ -324,7 +331,7 @@ async def test_one_line_of_the_list_is_for_one_station(site: MemoryManager) -> N
     assert plans["N-1"] is not None
     await adoption_of(site).adopt(["TWIN", "N-1"], DEFAULTS, "admin")
     names = [item.name for item in site.manager.configuration.current.stations]
-    assert names == ["A-1", "TWIN", "Nord"]
+    assert names == ["A-1", "Nord", "TWIN"]
 
 
 async def test_doubts_are_for_people(site: MemoryManager) -> None:
