@@ -103,6 +103,7 @@ def _serve(options: argparse.Namespace) -> int:
         ocpps_port=options.ocpps_port,
         ocpp_strict=options.ocpp_strict,
         public_names=tuple(options.name),
+        announce=options.announce,
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # OpenSSL reads its policy when it is first used: settle it before ssl is imported.
@@ -160,6 +161,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"
+    )
+    serve.add_argument(
+        "--no-announce",
+        dest="announce",
+        action="store_false",
+        help="do not announce name and services on the network (mDNS)",
     )
     _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
     restore = commands.add_parser("restore", help="the same as backup restore")

@@ -36,6 +36,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     public_names: tuple[str, ...] = ()
     """Further names and addresses that the certificates shall carry."""
 
+    announce: bool = True
+    """Whether the manager's name and services are announced on the LAN (mDNS); never on loopback."""
+
     sample_interval_s: int = 10
     """How often stations are asked to report while charging (MeterValueSampleInterval)."""
 

@@ -13,6 +13,9 @@ from collections.abc import Sequence
 
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
+from app.adapters.discovery import SocketScanner
+from app.adapters.lan import ArpNeighbours, lan_addresses
+from app.adapters.mdns import Announcer, manager_services
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
@@ -73,6 +76,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             limits=limits,
             registry=registry,
             gate=manager.security.gate,
+            is_blocked=manager.is_blocked,
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
@@ -104,6 +108,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 tls=tls_ports[1].load(),
                 registry=registry,
                 gate=manager.security.gate,
+                is_blocked=manager.is_blocked,
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
@@ -118,6 +123,15 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             )
         )
         sys.stdout.flush()
+        manager.sheets.fingerprint = tls_ports[-1].fingerprint
+        if settings.announce and not _only_here(settings):
+            services = manager_services(
+                socket.gethostname().lower(), pages.port, ocpp.port, ocpps_port
+            )
+            announcing = loop.create_task(
+                Announcer(socket.gethostname().lower(), services, lan_addresses).run()
+            )
+            stack.push_async_callback(_ended, announcing)
         renewal = loop.create_task(_keep_valid(tls_ports, clock))
         stack.callback(renewal.cancel)
         system = ServiceManager()
@@ -127,6 +141,18 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         await stopped.wait()
         system.stopping()
         log.info("stopping")
+
+
+def _only_here(settings: Settings) -> bool:
+    """Whether nobody outside of this machine can reach pages or stations' port."""
+    hosts = (settings.web_host, settings.ocpp_host)
+    return all(host == "localhost" or host.startswith("127.") or host == "::1" for host in hosts)
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Cancels the task and waits until it has cleaned up; its failure ends nothing else."""
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
 
 
 def _cycles(manager: Manager) -> bool:
@@ -170,4 +196,6 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher, authority: SiteAutho
         random=random.random,
         trust=Trust(StationVault(settings.data_dir), authority),
         quirks=load_quirks(),
+        neighbours=ArpNeighbours(),
+        scanner=SocketScanner(),
     )

@@ -10,7 +10,7 @@ import asyncio
 import logging
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
 
@@ -79,7 +79,7 @@ class OcppListener:
     ``registry`` keep this promise together: a station may move from one port to the other.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is told by name
         self,
         handler: StationHandler,
         settings: OcppSettings,
@@ -90,9 +90,12 @@ class OcppListener:
         registry: StationRegistry | None = None,
         files: ASGIApp | None = None,
         gate: Gate | None = None,
+        is_blocked: Callable[[str], bool] = lambda _identity: False,
     ) -> None:
-        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations, and
-        ``gate``, who may speak in a station's name; without, everybody may.
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations.
+
+        ``is_blocked`` tells which identities are refused (403) before they are heard, ``gate`` who
+        may speak in a station's name; without, everybody may.
         """
         self.settings = settings
         self.refused = 0
@@ -104,6 +107,7 @@ class OcppListener:
         self._registry = registry or StationRegistry()
         self._files = files
         self._gate = gate
+        self._is_blocked = is_blocked
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -168,6 +172,9 @@ class OcppListener:
         if identity is None:
             await self._deny(websocket, 404, "No usable station identity at the end of the path.")
             return
+        if self._is_blocked(identity):
+            await self._deny(websocket, 403, "This station is blocked.")
+            return
         if not await self._let_in(websocket, identity):
             return
         if (
@@ -225,6 +232,7 @@ class OcppListener:
             self._clock,
             generation=self._registry.next_generation(),
             address=address,
+            secure=self._tls is not None,
             limits=self._limits,
             liveness=Liveness(self.settings.heartbeat_s, self.settings.ping_interval_s),
             flow=self.settings.flow,

@@ -103,6 +103,7 @@ class StationConnection:
         *,
         generation: int,
         address: str = "",
+        secure: bool = False,
         limits: SessionLimits | None = None,
         liveness: Liveness | None = None,
         flow: FlowLimits | None = None,
@@ -111,6 +112,7 @@ class StationConnection:
         self.station_id = station_id
         self.generation = generation
         self.address = address
+        self.secure = secure
         self.handler_failures = 0
         """CALLs that the services could not handle, answered InternalError."""
         self.ended = asyncio.Event()

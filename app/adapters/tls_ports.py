@@ -60,6 +60,10 @@ class TlsPort:
             authority.serves(self._certificates)
         return any(made)
 
+    def fingerprint(self) -> str:
+        """SHA-256 of the certificate that most clients are shown, to compare on first use."""
+        return self._certificates[0].fingerprint()
+
     def load(self) -> ssl.SSLContext:
         """The context of the port with the certificates as they are now; new connections get them.
 

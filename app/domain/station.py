@@ -128,7 +128,12 @@ class StationIdentity(msgspec.Struct, frozen=True):
 
 
 class PendingStation(msgspec.Struct, frozen=True):
-    """An unknown caller that waits for adoption."""
+    """An unknown caller that waits for adoption.
+
+    ``addresses`` are those it called from lately, the newest first. ``refusal`` is the message key
+    of why it was not adopted by itself, with its plain parameters. An ``ignored`` one is answered and not shown, a ``blocked``
+    one cannot even connect.
+    """
 
     station_id: str
     identity: StationIdentity
@@ -137,3 +142,14 @@ class PendingStation(msgspec.Struct, frozen=True):
     last_seen_utc: str
     connector_ids: tuple[int, ...] = ()
     ignored: bool = False
+    blocked: bool = False
+    mac: str = ""
+    secure: bool = False
+    addresses: tuple[str, ...] = ()
+    refusal: str = ""
+    refusal_params: dict[str, str | int] = {}
+
+    @property
+    def waits(self) -> bool:
+        """Whether somebody should decide about it."""
+        return not (self.ignored or self.blocked)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from app.config import Settings
 from app.services.access import AccessService
+from app.services.adoption import AdoptionService
 from app.services.badges import BadgeService
 from app.services.circuits import CircuitService
 from app.services.detective import Detective
@@ -13,6 +14,7 @@ from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
 from app.services.health import HealthService
 from app.services.history import LimitHistory
+from app.services.lan_scan import LanScan
 from app.services.live import LiveFeed
 from app.services.parked import ParkedStops
 from app.services.ports import Clock
@@ -23,6 +25,7 @@ from app.services.rule_book import RuleBook
 from app.services.rules import Rules
 from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
+from app.services.sheets import SheetFacts
 from app.services.site_tokens import SiteTokens
 from app.services.station_keys import StationKeys
 from app.services.station_security import StationSecurityService
@@ -56,3 +59,6 @@ class Services:
     quirks: QuirkBook
     repairs: RepairLog
     parked: ParkedStops
+    adoption: AdoptionService
+    scan: LanScan
+    sheets: SheetFacts

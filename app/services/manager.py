@@ -7,7 +7,7 @@ sockets around it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
@@ -17,6 +17,8 @@ from app.energy.settings import EnergySettings
 from app.ocpp16.quirk import NO_FAMILIES, QuirkRegister
 from app.ocpp16.registration import BootIntervals
 from app.services.access import AccessService
+from app.services.adoption import AdoptionService
+from app.services.adoption_ports import LanScanner, Neighbours, NoNeighbours, NoScanner
 from app.services.alarms import SET_ASIDE_TOLD
 from app.services.audit import AuditTrail
 from app.services.authorization import Authorization
@@ -34,6 +36,7 @@ from app.services.health import Check, HealthService
 from app.services.history import LimitHistory
 from app.services.inbox import Inbox
 from app.services.intake import Intake
+from app.services.lan_scan import LanScan
 from app.services.limits import LimitSender
 from app.services.live import LiveFeed
 from app.services.meters import MeterDesk, MeterFactory
@@ -51,6 +54,7 @@ from app.services.rules import Rules
 from app.services.safety import SafetyCase
 from app.services.security_ports import Trust
 from app.services.sessions import SessionService
+from app.services.sheets import SheetFacts
 from app.services.site_tokens import SiteTokens
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
@@ -76,6 +80,8 @@ class Adapters:
     trust: Trust | None = None
     """The secret and the authority behind the stations' keys and certificates."""
     quirks: QuirkRegister = NO_FAMILIES
+    neighbours: Neighbours = field(default_factory=NoNeighbours)
+    scanner: LanScanner = field(default_factory=NoScanner)
 
 
 class Manager:
@@ -97,7 +103,17 @@ class Manager:
         self.external = ExternalLimits(store.outside_limits, audit, clock)
         self.rules = Rules(self.external, self.badges.find)
         self._tokens = SiteTokens(store.outside_limits, audit, clock)
-        self._inbox = Inbox(store.pending, clock)
+        self._inbox = Inbox(store.pending, clock, self._tasks, adapters.neighbours)
+        self.adoption = AdoptionService(
+            inbox=self._inbox,
+            configuration=self.configuration,
+            registry=self.registry,
+            site=store.site,
+            plans=store.plans,
+            audit=audit,
+            clock=clock,
+        )
+        self.sheets = SheetFacts()
         authorization = Authorization(self.badges, self.registry)
         self.quirks = QuirkBook(
             adapters.quirks,
@@ -198,7 +214,10 @@ class Manager:
             clock=clock,
         )
         self.security.serve(self.handler)
+        self.sheets.printable_key = self.security.keys.printable_key
+        self.sheets.security_profile = self.security.keys.expected_profile
         painter.alarms.add(self.security.alarms)
+        self._inbox.on_adopted = self.handler.connected
         self.history = LimitHistory(store.history, clock)
         self.evidence = EvidenceService(
             store.evidence,
@@ -250,6 +269,9 @@ class Manager:
             quirks=self.quirks,
             repairs=self.repairs,
             parked=ParkedStops(store.parked, self.sessions, self.registry, audit, clock),
+            adoption=self.adoption,
+            scan=LanScan(adapters.scanner, self.adoption.addresses, audit, self._tasks, clock),
+            sheets=self.sheets,
         )
         self._add_probes()
 
@@ -259,7 +281,6 @@ class Manager:
         ``provision`` is a site document, used only while the database holds no site.
         """
         await self.badges.load()
-        await self._inbox.load()
         await self._tokens.load()
         await self.external.load()
         await self.capabilities.load()
@@ -276,6 +297,9 @@ class Manager:
             await self.badges.import_missing(badges)
         else:
             await self.meters.configure(self.configuration.current)
+        known_stations = [station.station_id for station in self.configuration.current.stations]
+        await self._inbox.load(known_stations)
+        await self.adoption.load()
         await self.detective.load()
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
@@ -285,6 +309,7 @@ class Manager:
         self._tasks.start(self.repairs.run(), "repairs")
         self._tasks.start(self.external.run(), "outside limits")
         self._tasks.start(self.security.run(), "stations' security")
+        self._tasks.start(self.adoption.run(), "commissioning window")
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""
@@ -295,6 +320,10 @@ class Manager:
         await self.evidence.flush()
         await self.repairs.flush()
         await self._adapters.store.close()
+
+    def is_blocked(self, station_id: str) -> bool:
+        """Whether a person has blocked this identity: its handshake is refused."""
+        return self._inbox.is_blocked(station_id)
 
     def abandon(self) -> None:
         """Drops everything on the spot, as a power cut would; nothing is written."""

@@ -6,7 +6,7 @@ Every ``async`` writer returns only when the record is on disk (WAL, synchronous
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Protocol, runtime_checkable
 
@@ -20,6 +20,7 @@ from app.domain.station import ChargingStation, ConnectorKey, PendingStation, St
 from app.domain.transaction import Sample, Transaction
 from app.ocpp16.dialect import Dialect
 from app.ocpp16.session import Priority
+from app.services.adoption_ports import PlanRepository
 from app.services.conduct_ports import CapabilityRepository, ConductRepository
 from app.services.energy_ports import (
     EvidenceRepository,
@@ -59,6 +60,11 @@ class StationLink(Protocol):
     @property
     def address(self) -> str:
         """Network address of the station."""
+        ...
+
+    @property
+    def secure(self) -> bool:
+        """Whether it is over TLS."""
         ...
 
     @property
@@ -295,6 +301,10 @@ class SiteRepository(Protocol):
         """What the station said at its last boot."""
         ...
 
+    async def save_identities(self, identities: Mapping[str, StationIdentity]) -> None:
+        """The same of several stations, all or none."""
+        ...
+
     async def identities(self) -> dict[str, StationIdentity]:
         """By station."""
         ...
@@ -307,8 +317,8 @@ class PendingRepository(Protocol):
         """Inserts or replaces."""
         ...
 
-    async def remove(self, station_id: str) -> None:
-        """Forgets the caller."""
+    async def remove(self, station_ids: Sequence[str]) -> None:
+        """Forgets these callers, all or none."""
         ...
 
     async def list(self) -> Sequence[PendingStation]:
@@ -469,6 +479,11 @@ class Store(Protocol):
     @property
     def pending(self) -> PendingRepository:
         """Unknown callers."""
+        ...
+
+    @property
+    def plans(self) -> PlanRepository:
+        """Stations expected before they call."""
         ...
 
     @property

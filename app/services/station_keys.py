@@ -115,6 +115,13 @@ class StationKeys:
             raise NotFoundError("station-unknown", station=station_id)
         return record
 
+    def expected_profile(self, station_id: str) -> SecurityProfile:
+        """The profile by which a station shall come: its own, or the site's for a stranger."""
+        record = self._records.get(station_id)
+        if record is None:
+            return self._defaults.profile
+        return record.required if record.wanted is None else record.wanted
+
     def match(self, record: StationSecurity, password: bytes) -> StationKey | None:
         """The key of the station that ``password`` stands for. Takes as long whichever it is."""
         if self._vault is None:

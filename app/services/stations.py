@@ -1,8 +1,7 @@
-"""The stations of the site: their list, their adoption, and commands to them."""
+"""The stations of the site: their list, and commands to them."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from app.domain.errors import (
@@ -13,9 +12,7 @@ from app.domain.errors import (
 )
 from app.domain.station import (
     ChargingStation,
-    Connector,
     ConnectorKey,
-    PendingStation,
     StationIdentity,
 )
 from app.ocpp16.actions.manager_calls import (
@@ -67,7 +64,7 @@ class StationService:
     async def add(self, station: ChargingStation, actor: str) -> None:
         """Adopts a station that may never have called."""
         await self._configuration.replace_station(station, actor, "station-added", new=True)
-        await self._inbox.adopted(station.station_id)
+        await self._inbox.adopted([station.station_id])
 
     async def edit(self, station: ChargingStation, actor: str) -> None:
         """Changes a station; its identity cannot change."""
@@ -81,30 +78,6 @@ class StationService:
         await self._configuration.remove_station(station_id, actor)
         if station.link is not None:
             await station.link.close("removed")
-
-    def pending(self) -> tuple[PendingStation, ...]:
-        """Unknown callers that wait for adoption."""
-        return self._inbox.waiting()
-
-    async def adopt(self, station_ids: Sequence[str], circuit_id: str, actor: str) -> int:
-        """Makes unknown callers stations of the site, all or none; returns how many."""
-        added: list[ChargingStation] = []
-        for station_id in station_ids:
-            caller = self._inbox.get(station_id)
-            if caller is None:
-                raise NotFoundError("station-unknown", station=station_id)
-            added.append(_from_caller(caller, circuit_id))
-        if not added:
-            return 0
-        await self._configuration.add_stations(tuple(added), actor)
-        for station in added:
-            await self._inbox.adopted(station.station_id)
-        return len(added)
-
-    async def ignore(self, station_id: str, actor: str) -> None:
-        """Keeps a caller out of the inbox."""
-        await self._inbox.ignore(station_id)
-        await self._audit.record(actor, "station-ignored", station_id)
 
     async def start(self, key: ConnectorKey, id_tag: str, actor: str) -> None:
         """Starts charging under ``id_tag`` (RemoteStartTransaction)."""
@@ -154,14 +127,3 @@ class StationService:
         if live is None:
             raise NotFoundError("connector-unknown", connector=str(key))
         return live
-
-
-def _from_caller(caller: PendingStation, circuit_id: str) -> ChargingStation:
-    """A station as safe as can be: blocked without news, three phases until known better."""
-    ids = caller.connector_ids or (1,)
-    return ChargingStation(
-        station_id=caller.station_id,
-        name=caller.station_id,
-        circuit_id=circuit_id,
-        connectors=tuple(Connector(connector_id) for connector_id in ids),
-    )

@@ -30,6 +30,7 @@ from app.web.pages import (
     live,
     messages,
     meters,
+    network_scan,
     new_stations,
     outside,
     parked,
@@ -38,8 +39,10 @@ from app.web.pages import (
     settings,
     sharing,
     sharing_rules,
+    sheets,
     site,
     station,
+    station_list,
     station_security,
     stations,
     stations_security,
@@ -60,7 +63,7 @@ def create_app(services: Services) -> Starlette:
     """All routes over ``services``; meant for an HTTPS server of its own."""
     assets = Assets()
     pages = Pages(assets)
-    web = Web(services, pages, LiveBoards(pages))
+    web = Web(services, pages, LiveBoards(pages, services.adoption.window_left_s))
     app = Starlette(
         routes=_routes(web, assets),
         middleware=[
@@ -111,6 +114,16 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/stations/add", stations.add),
         get("/stations/new", new_stations.page),
         post("/stations/new", new_stations.decide),
+        post("/stations/new/window", new_stations.set_window),
+        get("/stations/list", station_list.page),
+        post("/stations/list", station_list.check),
+        post("/stations/list/import", station_list.import_list),
+        post("/stations/list/remove", station_list.remove),
+        get("/stations/list.csv", station_list.template),
+        get("/stations/scan", network_scan.page),
+        post("/stations/scan", network_scan.command),
+        get("/stations/sheets", sheets.page),
+        get("/stations/{station_id:path}/sheet", sheets.one),
         get("/stations/{station_id:path}/edit", stations.edit_page),
         post("/stations/{station_id:path}/edit", stations.edit),
         get("/stations/{station_id:path}/remove", stations.remove_page),

@@ -116,12 +116,15 @@ class Visit:
             raise HTTPException(415)
         async with self.request.form(max_fields=200, max_files=0) as sent:
             values = {name: value for name, value in sent.items() if isinstance(value, str)}
-        token = values.pop("csrf", "")
+        self.check_token(values.pop("csrf", ""))
+        return Form(values)
+
+    def check_token(self, token: str) -> None:
+        """Raises ``AccessDeniedError("form-expired")`` for a form that is not a page's of theirs."""
         if self.session is not None and not hmac.compare_digest(
             token.encode(), self.session.csrf_token.encode()
         ):
             raise AccessDeniedError("form-expired")
-        return Form(values)
 
     def render(self, template: str, status: int = 200, **context: Any) -> Response:
         """A page."""
@@ -152,6 +155,10 @@ class Visit:
         configuration = self.services.circuits.configuration()
         names = {station.station_id: station.name for station in configuration.stations}
         return names | {circuit.circuit_id: circuit.name for circuit in configuration.circuits}
+
+    def say_again(self, key: str, params: Mapping[str, str | int]) -> str:
+        """The text of an error that was kept, with its plain parameters."""
+        return MESSAGES.title(key, filled(params, self.language, self.zone), self.language)
 
     def say_key(self, key: str) -> str:
         """The text of a key that has no parameters."""

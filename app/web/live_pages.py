@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from functools import partial
+from math import ceil
 from zoneinfo import ZoneInfo
 
 import msgspec
@@ -94,13 +95,26 @@ class StationsPage(LivePage):
 
 
 class NewStationsPage(LivePage):
-    """How many callers wait now, beside those that were there when the page was made."""
+    """How many callers wait now, beside those that were there when the page was made, and how long
+    the commissioning window stays open.
+    """
+
+    def __init__(self, window_left_s: Callable[[], float]) -> None:
+        self._window_left_s = window_left_s
 
     def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
-        """The header's, then the count."""
+        """The header's, then the count and the time left."""
         yield from status_fragments(site, language)
         waiting = site.pending_stations
         yield Fragment("waiting", waiting, partial(_waiting, waiting, language))
+        left_s = self._window_left_s()
+        shown = language.seconds(ceil(left_s)) if left_s > 0 else ""
+        yield Fragment("window-left", shown, partial(_window_left, shown, language))
+
+
+def _window_left(left: str, language: Language) -> str:
+    text = language.gettext("%(time)s left", time=left) if left else language.gettext("closed")
+    return f'<b id="window-left" role="timer">{escaped(text)}</b>'
 
 
 def _waiting(waiting: int, language: Language) -> str:
@@ -115,8 +129,10 @@ def _waiting(waiting: int, language: Language) -> str:
 class LiveBoards:
     """Boards by page and language."""
 
-    def __init__(self, pages: Pages) -> None:
+    def __init__(self, pages: Pages, window_left_s: Callable[[], float] = lambda: 0.0) -> None:
+        """Take ``window_left_s``, which tells how long the commissioning window stays open."""
         self._pages = pages
+        self._window_left_s = window_left_s
         self._boards: OrderedDict[tuple[str, str], Board] = OrderedDict()
 
     def board(self, view: str, language: Language) -> Board | None:
@@ -139,7 +155,7 @@ class LiveBoards:
         if view == "site":
             return SitePage()
         if view == "new":
-            return NewStationsPage()
+            return NewStationsPage(self._window_left_s)
         if view == "stations":
             return StationsPage(self._pages)
         if view.startswith("station/"):

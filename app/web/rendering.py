@@ -12,7 +12,7 @@ from markupsafe import Markup
 from app.config import VERSION
 from app.domain.units import PHASES
 from app.services.rule_book import rule_key
-from app.web import rule_words, wording
+from app.web import adoption_words, rule_words, wording
 from app.web.assets import Assets
 from app.web.i18n import DASH, LANGUAGE_NAMES, Language, languages
 from app.web.notices import NOTICES
@@ -76,6 +76,7 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
         version=VERSION,
         words=wording,
         rule_words=rule_words,
+        adoption_words=adoption_words,
         rule_key=rule_key,
         phases=PHASES,
         station_tabs=STATION_TABS,

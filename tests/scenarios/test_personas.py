@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from app.services.adoption import AdoptionDefaults
 from simulators.station.persona import load_persona, persona_names
 from tests.support.lab import Lab, virtual
 
@@ -81,9 +82,9 @@ async def test_one_that_dislikes_to_wait_is_adopted_all_the_same(tmp_path: Path)
     await lab.run(120)
     assert lab.stations["B"].counters.connections > 2
     assert not lab.stations["B"].connected
-    (waiting,) = lab.manager.services.stations.pending()
+    (waiting,) = lab.manager.services.adoption.waiting()
     assert waiting.station_id == "B"
-    await lab.manager.services.stations.adopt(["B"], "supply", "admin")
+    await lab.manager.services.adoption.adopt(["B"], AdoptionDefaults("supply"), "admin")
     await lab.until(lambda: lab.stations["B"].connected, 120)
     connections = lab.stations["B"].counters.connections
     await lab.run(120)

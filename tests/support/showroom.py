@@ -66,6 +66,7 @@ from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
 from app.services.security_ports import Approach, Trust
 from app.web.app import create_app
+from tests.support import newcomers
 
 PASSWORD = "une borne bien gardée"
 HOLDERS = (
@@ -407,6 +408,7 @@ class Showroom:
                 random=random.Random(1).random,
                 trust=Trust(StationVault(folder), self.authority),
                 quirks=load_quirks(),
+                scanner=newcomers.StageNetwork(),
             ),
         )
         self.services = self.manager.services
@@ -481,8 +483,10 @@ class Showroom:
                     (1,),
                 )
             )
+        await newcomers.furnish(self.store, now)
         await self.manager._inbox.load()
         await self._misspell(stations[0].station_id, now)
+        await self.manager.adoption.load()
         await self.services.badges.authorize("04DEADBEEF", stations[3].station_id)
         await self.services.badges.edit(
             f"04A1B2{3:02X}",

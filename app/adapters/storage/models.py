@@ -132,6 +132,21 @@ class PendingStationRow(Row):
     record = TextField()
 
 
+class PlannedStationRow(Row):
+    """A station expected before it calls; ``record`` is the JSON of ``PlannedStation``."""
+
+    plan_id = TextField(primary_key=True)
+    position = IntegerField()
+    record = TextField()
+
+
+class CommissioningWindowRow(Row):
+    """The window opened last; ``record`` is the JSON of ``CommissioningWindow``."""
+
+    id = IntegerField(primary_key=True)
+    record = TextField()
+
+
 class BadgeRow(Row):
     """A badge, under its normalised number."""
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import builtins
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -51,10 +51,20 @@ class SqliteSiteRepository:
 
     async def save_identity(self, station_id: str, identity: StationIdentity) -> None:
         """What the station said at its last boot."""
-        row = {"station_id": station_id, **msgspec.structs.asdict(identity)}
-        await self._engine.write(
-            lambda database: upsert(database, StationIdentityRow, row, "station_id")
-        )
+        await self.save_identities({station_id: identity})
+
+    async def save_identities(self, identities: Mapping[str, StationIdentity]) -> None:
+        """The same of several stations, all or none."""
+        rows = [
+            {"station_id": station_id, **msgspec.structs.asdict(identity)}
+            for station_id, identity in identities.items()
+        ]
+
+        def write(database: Database) -> None:
+            for row in rows:
+                upsert(database, StationIdentityRow, row, "station_id")
+
+        await self._engine.write(write)
 
     async def identities(self) -> dict[str, StationIdentity]:
         """By station."""
@@ -85,9 +95,11 @@ class SqlitePendingRepository:
             lambda database: upsert(database, PendingStationRow, row, "station_id")
         )
 
-    async def remove(self, station_id: str) -> None:
-        """Forgets the caller."""
-        query = PendingStationRow.delete().where(PendingStationRow.station_id == station_id)
+    async def remove(self, station_ids: Sequence[str]) -> None:
+        """Forgets these callers, all or none."""
+        query = PendingStationRow.delete().where(
+            PendingStationRow.station_id.in_(builtins.list(station_ids))
+        )
         await self._engine.write(query.execute)
 
     async def list(self) -> Sequence[PendingStation]:

@@ -28,6 +28,7 @@ from app.adapters.storage.people import (
     SqliteAuditRepository,
     SqliteBadgeRepository,
 )
+from app.adapters.storage.plans import SqlitePlanRepository
 from app.adapters.storage.repairs import SqliteQuirkRepository, SqliteRepairRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
@@ -60,6 +61,7 @@ class SqliteStore:
         self.site = SqliteSiteRepository(engine)
         self.outside_limits = SqliteOutsideLimitRepository(engine)
         self.pending = SqlitePendingRepository(engine)
+        self.plans = SqlitePlanRepository(engine)
         self.badges = SqliteBadgeRepository(engine)
         self.access = SqliteAccessRepository(engine)
         self.audit = SqliteAuditRepository(engine)

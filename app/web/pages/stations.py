@@ -57,7 +57,7 @@ async def page(visit: Visit) -> Response:
         rows=rows,
         wanted=wanted,
         total=len(services.stations.configuration()),
-        pending=len(services.stations.pending()),
+        pending=services.adoption.waiting(),
     )
 
 

@@ -17,6 +17,7 @@ from app.domain.errors import (
 )
 from app.domain.limits import ReasonCode
 from app.domain.station import ConnectorKey, ConnectorStatus
+from app.services.adoption import AdoptionDefaults
 from app.services.live import DisplayState, SiteView
 from tests.support.scripted import MemoryManager, ScriptedStation, settle
 
@@ -307,14 +308,23 @@ async def test_an_unknown_caller_waits_is_adopted_and_boots_again(site: MemoryMa
     )
     assert start["idTagInfo"]["status"] == "Invalid"
     await caller.call("MeterValues", connectorId=1, meterValue=[METER_VALUE])
-    stations = site.manager.services.stations
-    (pending,) = stations.pending()
+    stations, adoption = site.manager.services.stations, site.manager.services.adoption
+    (shown,) = adoption.callers()
+    pending = shown.pending
     assert (pending.station_id, pending.identity.serial) == ("NEW-1", "123456")
     assert (pending.connector_ids, pending.address) == ((1, 2), "10.0.0.9")
-    assert await stations.adopt(["NEW-1"], "supply", "admin") == 1
+    assert await adoption.adopt(["NEW-1"], AdoptionDefaults("supply"), "admin") == 1
+    await settle()
     assert caller.sent("TriggerMessage")[-1]["requestedMessage"] == "BootNotification"
-    assert stations.pending() == ()
+    assert adoption.callers() == ()
     assert len(stations.configuration()[-1].connectors) == 2
+    # Served over the link it has, before it boots again.
+    assert stations.is_online("NEW-1")
+    assert stations.identity("NEW-1").serial == "123456"
+    assert (await caller.boot())["status"] == "Accepted"
+    await caller.call("StatusNotification", connectorId=2, errorCode="NoError", status="Preparing")
+    await site.cycle(readings=(10, 10, 10))
+    assert view(site).connectors[-1].state is DisplayState.PLUGGED
 
 
 METER_VALUE = {
@@ -327,7 +337,7 @@ async def test_an_adopted_caller_that_will_not_boot_is_cut_off(site: MemoryManag
     caller = site.connect("NEW-1")
     caller.answers["TriggerMessage"] = {"status": "Rejected"}
     await caller.boot()
-    await site.manager.services.stations.adopt(["NEW-1"], "supply", "admin")
+    await site.manager.services.adoption.adopt(["NEW-1"], AdoptionDefaults("supply"), "admin")
     await settle()
     assert caller.closed_because == "adopted"
 
@@ -335,13 +345,13 @@ async def test_an_adopted_caller_that_will_not_boot_is_cut_off(site: MemoryManag
 async def test_an_ignored_caller_stays_out_of_the_inbox(site: MemoryManager) -> None:
     caller = site.connect("NEW-1")
     await caller.boot()
-    stations = site.manager.services.stations
-    await stations.ignore("NEW-1", "admin")
-    assert stations.pending() == ()
+    adoption = site.manager.services.adoption
+    await adoption.ignore("NEW-1", "admin")
+    assert adoption.callers() == ()
     assert (await caller.boot())["status"] == "Rejected"
     with pytest.raises(NotFoundError):
-        await stations.adopt(["nobody"], "supply", "admin")
-    assert await stations.adopt([], "supply", "admin") == 0
+        await adoption.adopt(["nobody"], AdoptionDefaults("supply"), "admin")
+    assert await adoption.adopt([], AdoptionDefaults("supply"), "admin") == 0
 
 
 # ------------------------------------------------------------------ commands

@@ -133,7 +133,7 @@ def test_the_models_are_the_schema(path: Path, model: Any) -> None:
 
 def test_every_model_was_compared() -> None:
     assert {model.__module__ for model in Row.__subclasses__()} == {models.__name__}
-    assert len(Row.__subclasses__()) == 13
+    assert len(Row.__subclasses__()) == 15
 
 
 def test_the_file_is_private_durable_and_in_wal(path: Path) -> None:

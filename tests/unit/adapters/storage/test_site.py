@@ -141,8 +141,8 @@ async def test_callers_wait_oldest_first(store: SqliteStore) -> None:
     seen_again = msgspec.structs.replace(newer, last_seen_utc="2026-11-22T12:30:00Z")
     await store.pending.save(seen_again)
     assert await store.pending.list() == [older, seen_again]
-    await store.pending.remove("B")
-    await store.pending.remove("B")
+    await store.pending.remove(["B"])
+    await store.pending.remove(["B"])
     assert await store.pending.list() == [seen_again]
 
 
