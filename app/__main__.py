@@ -102,6 +102,8 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_port=options.ocpp_port,
         ocpps_port=options.ocpps_port,
         public_names=tuple(options.name),
+        frames_most_mb=options.frames_mb,
+        frames_keep_days=options.frames_days,
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # OpenSSL reads its policy when it is first used: settle it before ssl is imported.
@@ -155,6 +157,10 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"
     )
+    serve.add_argument(
+        "--frames-mb", type=int, default=200, help="room for recorded OCPP frames; 0 records none"
+    )
+    serve.add_argument("--frames-days", type=int, default=14, help="how long they are kept")
     _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
     restore = commands.add_parser("restore", help="the same as backup restore")
     _add_restore(restore)

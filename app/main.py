@@ -13,6 +13,8 @@ from collections.abc import Sequence
 
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
+from app.adapters.frame_recorder import FrameRecorder
+from app.adapters.frame_search import FrameSearch
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
@@ -26,6 +28,7 @@ from app.config import Settings
 from app.domain.meter import MeterConfig
 from app.greeting import Ports, greeting
 from app.services.circuits import MeterTest
+from app.services.frame_ports import FrameArchive, NoFrames
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import Clock
@@ -49,17 +52,30 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
-        manager = Manager(settings, real_adapters(settings, hasher))
+        clock = SystemClock()
+        recorder = None
+        frames: FrameArchive = NoFrames()
+        if settings.frames_most_mb > 0:
+            recorder = FrameRecorder(
+                settings.frame_file,
+                clock,
+                most_bytes=settings.frames_most_mb * 1024 * 1024,
+                keep_days=settings.frames_keep_days,
+            )
+            stack.push_async_callback(recorder.close)
+            frames = FrameSearch(recorder)
+            stack.callback(frames.close)
+        manager = Manager(settings, real_adapters(settings, hasher, clock, frames))
         stack.push_async_callback(manager.stop)
         await manager.start(provision)
         secret = await manager.services.access.bootstrap()
-        clock = manager.services.clock
         registry = StationRegistry()
         ocpp = OcppListener(
             manager.handler,
             OcppSettings(host=settings.ocpp_host, port=settings.ocpp_port),
             clock,
             registry=registry,
+            tap=recorder,
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
@@ -85,6 +101,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 clock,
                 tls=tls_ports[1].load(),
                 registry=registry,
+                tap=recorder,
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
@@ -128,9 +145,10 @@ async def _keep_valid(tls_ports: Sequence[TlsPort], clock: Clock) -> None:
                 log.exception("a certificate could not be renewed; tomorrow again")
 
 
-def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
-    """The real clock, database and meters."""
-    clock = SystemClock()
+def real_adapters(
+    settings: Settings, hasher: Argon2Hasher, clock: SystemClock, frames: FrameArchive
+) -> Adapters:
+    """The real database and meters around ``clock``."""
     catalogue = load_catalogue()
     # Meters behind one gateway share its connection: most gateways take only one at a time.
     links = ModbusLinks()
@@ -149,4 +167,5 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
         meter_models=meter_models(catalogue),
         meter_tester=test,
         random=random.random,
+        frames=frames,
     )

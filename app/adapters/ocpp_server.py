@@ -25,6 +25,7 @@ from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
 from app.adapters.station_registry import REPLACED, StationRegistry
 from app.ocpp16.session import SessionLimits
+from app.services.frame_ports import FrameTap
 from app.services.ports import Clock, StationHandler
 
 log = logging.getLogger(__name__)
@@ -78,8 +79,12 @@ class OcppListener:
         tls: ssl.SSLContext | None = None,
         registry: StationRegistry | None = None,
         files: ASGIApp | None = None,
+        tap: FrameTap | None = None,
     ) -> None:
-        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations."""
+        """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations.
+
+        ``tap`` is told of every text of every station.
+        """
         self.settings = settings
         self.refused = 0
         """Handshakes refused: no usable identity, wrong protocol, or too many connections."""
@@ -89,6 +94,7 @@ class OcppListener:
         self._tls = tls
         self._registry = registry or StationRegistry()
         self._files = files
+        self._tap = tap
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -186,6 +192,7 @@ class OcppListener:
             generation=self._registry.next_generation(),
             address=address,
             limits=self._limits,
+            tap=None if self._tap is None else self._tap.connection(identity),
         )
         self._connections[identity] = connection
         try:

@@ -28,6 +28,7 @@ from app.ocpp16.session import (
     SessionLimits,
     StationSession,
 )
+from app.services.frame_ports import ConnectionTap
 from app.services.ports import Clock, StationHandler
 
 log = logging.getLogger(__name__)
@@ -90,6 +91,7 @@ class StationConnection:
         generation: int,
         address: str = "",
         limits: SessionLimits | None = None,
+        tap: ConnectionTap | None = None,
     ) -> None:
         self.station_id = station_id
         self.generation = generation
@@ -109,6 +111,7 @@ class StationConnection:
         self._transport = transport
         self._handler = handler
         self._clock = clock
+        self._tap = tap
         self._calls: dict[str, asyncio.Future[Any]] = {}
         self._received: CallReceived | None = None
         self._call_came = asyncio.Event()
@@ -211,10 +214,13 @@ class StationConnection:
             log.debug("%s: the peer was gone before the close", self.station_id)
 
     async def _read(self) -> None:
-        session, transport, clock = self.session, self._transport, self._clock
+        session, transport, clock, tap = self.session, self._transport, self._clock, self._tap
         try:
             while (text := await transport.receive()) is not None:
-                self._dispatch(session.receive(text, clock.monotonic_s()))
+                events = session.receive(text, clock.monotonic_s())
+                if tap is not None:
+                    tap.received(text, session.repairs, session.counts)
+                self._dispatch(events)
                 if session.unsent:
                     self._frames_came.set()
                     if session.unsent > MAX_UNSENT:
@@ -260,6 +266,8 @@ class StationConnection:
         try:
             while frames := self.session.frames_to_send():
                 for text in frames:
+                    if self._tap is not None:  # before: its answer may come while we still wait
+                        self._tap.sent(text)
                     await self._transport.send(text)
         except OSError:
             log.debug("%s: could not send", self.station_id)  # the reader learns of it as well

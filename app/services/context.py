@@ -11,6 +11,7 @@ from app.services.circuits import CircuitService
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.frames import FrameService
 from app.services.health import HealthService
 from app.services.history import LimitHistory
 from app.services.live import LiveFeed
@@ -46,3 +47,4 @@ class Services:
     history: LimitHistory
     evidence: EvidenceService
     safety: SafetyCase
+    frames: FrameService

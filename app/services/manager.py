@@ -7,7 +7,7 @@ sockets around it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
@@ -29,6 +29,8 @@ from app.services.control_loop import ControlLoop, model_of
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.frame_ports import FrameArchive, NoFrames
+from app.services.frames import FrameService
 from app.services.health import Check, HealthService
 from app.services.history import LimitHistory
 from app.services.inbox import Inbox
@@ -66,6 +68,7 @@ class Adapters:
     meter_tester: MeterTester
     random: Callable[[], float]
     """Uniform in [0, 1): spreads retries of stations."""
+    frames: FrameArchive = field(default_factory=NoFrames)
 
 
 class Manager:
@@ -206,6 +209,7 @@ class Manager:
             history=self.history,
             evidence=self.evidence,
             safety=self.safety,
+            frames=FrameService(adapters.frames, audit, clock),
         )
         self._add_probes()
 
