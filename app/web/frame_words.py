@@ -55,9 +55,12 @@ def payload_of(frame: RecordedFrame) -> Payload:
 def pretty(frame: RecordedFrame) -> str:
     """The frame with a line for each value; as it came when it is no JSON."""
     try:
-        return json.dumps(json.loads(frame.text), indent=2, ensure_ascii=False)
+        value = json.loads(frame.text)
+        parts = value if isinstance(value, list) else [value]
+        written = [json.dumps(part, indent=2, ensure_ascii=False) for part in parts]
     except (ValueError, RecursionError):
         return frame.text
+    return f"[{', '.join(written)}]" if isinstance(value, list) else written[0]
 
 
 def summary(exchange: Exchange, language: Language) -> str:
@@ -137,7 +140,7 @@ def _boot(payload: Payload, language: Language) -> str:
 
 
 def _status(payload: Payload, language: Language) -> str:
-    told = [f"{_outlet(payload, language)}: {payload['status']}"]
+    told = [_at(payload, language, payload["status"])]
     if payload.get("errorCode") != "NoError":
         told.append(str(payload.get("errorCode", "")))
     told += [str(payload[name]) for name in ("vendorErrorCode", "info") if payload.get(name)]
@@ -149,6 +152,11 @@ def _outlet(payload: Payload, language: Language) -> str:
     if number == 0:
         return language.gettext("Whole station")
     return language.gettext("Connector %(number)s", number=number)
+
+
+def _at(payload: Payload, language: Language, what: object) -> str:
+    outlet = _outlet(payload, language)
+    return language.gettext("%(outlet)s: %(what)s", outlet=outlet, what=what)
 
 
 def _badge(payload: Payload, language: Language) -> str:
@@ -219,11 +227,11 @@ def _remote_start(payload: Payload, language: Language) -> str:
 
 def _trigger(payload: Payload, language: Language) -> str:
     told = str(payload["requestedMessage"])
-    return f"{_outlet(payload, language)}: {told}" if "connectorId" in payload else told
+    return _at(payload, language, told) if "connectorId" in payload else told
 
 
 def _availability(payload: Payload, language: Language) -> str:
-    return f"{_outlet(payload, language)}: {payload['type']}"
+    return _at(payload, language, payload["type"])
 
 
 def _heartbeat(_payload: Payload, language: Language) -> str:
