@@ -228,7 +228,10 @@ async def newcomer(bare: Showroom) -> AsyncIterator[Visitor]:
 
 async def test_before_the_first_frame(newcomer: Visitor) -> None:
     page = await newcomer.get("/frames")
-    assert "Rien n’est encore enregistré." in page.one("div", class_="page-top").one("p", class_="sub").text
+    assert (
+        "Rien n’est encore enregistré."
+        in page.one("div", class_="page-top").one("p", class_="sub").text
+    )
     assert "dès qu’une borne parle" in page.one("p", class_="empty").text
     assert page.all("details", class_="export") == []
 
@@ -246,7 +249,10 @@ async def test_a_recorder_in_trouble_or_off(
         assert "ne peuvent pas être lues" in page.one("p", class_="summary").text
     monkeypatch.setattr(bare.services.frames, "_archive", NoFrames())
     page = await newcomer.get("/frames?action=Heartbeat")
-    assert "l’enregistreur est éteint" in page.one("div", class_="page-top").one("p", class_="sub").text
+    assert (
+        "l’enregistreur est éteint"
+        in page.one("div", class_="page-top").one("p", class_="sub").text
+    )
     await newcomer.get("/frames/1", 404)
     assert await NoFrames().neighbours(1) == (None, None)
     answer = await newcomer.raw("/frames.jsonl")
