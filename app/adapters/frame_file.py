@@ -23,6 +23,9 @@ SLOT_US: Final = 300 * 1_000_000
 PRUNED_SHARE: Final = 50
 """One part in so many goes at once when the file is full."""
 
+_LOOKED_BACK: Final = 20_000
+"""Frames in which the number of the last connection is looked for at a start."""
+
 _KEPT_WAL_BYTES: Final = 4 * 1024 * 1024
 _BUSY_TIMEOUT_S: Final = 5.0
 
@@ -128,9 +131,11 @@ class FrameFile:
                 raise
             self.discard(path)
             self._database = self._opened()
-        row = self._database.execute("SELECT max(id), max(connection) FROM frame").fetchone()
-        self.last_id: int = row[0] or 0
-        self.last_connection: int = row[1] or 0
+        self.last_id = id_bounds(self._database)[1] or 0
+        (number,) = self._database.execute(
+            "SELECT max(connection) FROM frame WHERE id > ?", (self.last_id - _LOOKED_BACK,)
+        ).fetchone()
+        self.last_connection: int = number or 0
 
     @staticmethod
     def discard(path: Path) -> None:
@@ -209,8 +214,8 @@ class FrameFile:
 
     def _make_room(self, most_bytes: int, oldest_us: int) -> None:
         database = self._database
-        first, last = database.execute("SELECT min(id), max(id) FROM frame").fetchone()
-        if first is None:
+        first, last = id_bounds(database)
+        if first is None or last is None:
             return
         # The oldest that is young enough: a clock that was set back does not take its elders along.
         (kept,) = database.execute(
@@ -225,6 +230,14 @@ class FrameFile:
         if cut > first:
             database.execute("DELETE FROM frame WHERE id < ?", (cut,))
             database.execute("DELETE FROM slot WHERE last_id < ?", (cut,))
+
+
+def id_bounds(database: sqlite3.Connection) -> tuple[int | None, int | None]:
+    """First and last number there are; asked for together, SQLite would look at all of them."""
+    first, last = database.execute(
+        "SELECT (SELECT min(id) FROM frame), (SELECT max(id) FROM frame)"
+    ).fetchone()
+    return first, last
 
 
 def used_bytes(database: sqlite3.Connection) -> tuple[int, int]:

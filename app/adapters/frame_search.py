@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from app.adapters.frame_file import (
     SLOT_US,
     FrameRow,
+    id_bounds,
     open_for_search,
     row_of,
     unpacked,
@@ -160,8 +161,7 @@ def _search(
 def _bounds(database: sqlite3.Connection, wanted: FrameFilter) -> tuple[int | None, int | None]:
     """First and last number of the frames that may match the times."""
     if wanted.since_utc is None and wanted.until_utc is None:
-        first, last = database.execute("SELECT min(id), max(id) FROM frame").fetchone()
-        return first, last
+        return id_bounds(database)
     since = -1 if wanted.since_utc is None else _microseconds(wanted.since_utc) // SLOT_US
     until = 2**62 if wanted.until_utc is None else _microseconds(wanted.until_utc) // SLOT_US
     first, last = database.execute(
@@ -224,9 +224,9 @@ def _actions(database: sqlite3.Connection) -> Sequence[str]:
 
 def _extent(database: sqlite3.Connection) -> tuple[int, int, int | None]:
     """About how many frames there are, their bytes, and since when."""
-    first, last = database.execute("SELECT min(id), max(id) FROM frame").fetchone()
+    first, last = id_bounds(database)
     used, _free = used_bytes(database)
-    if first is None:
+    if first is None or last is None:
         return 0, used, None
     return last - first + 1, used, _at_us(database, first)
 
