@@ -83,7 +83,10 @@ class _Connection:
     def received(self, text: str | bytes, *tallies: Mapping[str, int]) -> None:
         """See ``ConnectionTap``."""
         notes = ""
-        tallied = sum(sum(tally.values()) for tally in tallies)
+        tallied = 0
+        for tally in tallies:
+            if tally:  # of most stations, all are empty
+                tallied += sum(tally.values())
         if tallied != self._tallied:
             self._tallied = tallied
             now = {name: count for tally in tallies for name, count in tally.items()}
@@ -141,8 +144,9 @@ class FrameRecorder:
     ) -> None:
         """Queues a text, or drops it when too many wait. For the event loop's thread alone."""
         length = len(text)
+        waiting = self._waiting
         if (
-            len(self._waiting) >= WAITING_MOST
+            len(waiting) >= WAITING_MOST
             or self._bytes_in - self._bytes_out + length > WAITING_BYTES_MOST
             or self._ending
         ):
@@ -151,7 +155,7 @@ class FrameRecorder:
         # Each side counts what it does, so that no counter is written by two threads.
         self._bytes_in += length
         clock = self._clock
-        self._waiting.append(
+        waiting.append(
             _Taken(connection, clock.utc_now(), clock.monotonic_s(), from_station, text, notes)
         )
 
