@@ -37,7 +37,10 @@ PAUSE_S: Final = 0.1
 """So many frames, then a pause: 250 frames a second at most, ten times what a full site says.
 More would be felt by the stations, whose thread takes turns with this one."""
 
-BATCH_MOST: Final = 1_000
+FLOOD_PAUSE_S: Final = 4 * PAUSE_S
+"""The same while frames are being dropped."""
+
+BATCH_MOST: Final = 250
 WAITING_MOST: Final = 10_000
 WAITING_BYTES_MOST: Final = 8 * 1024 * 1024
 """What may wait in memory; a storm of a hundred stations takes a third of it."""
@@ -123,6 +126,7 @@ class FrameRecorder:
         self._bytes_out = 0
         self._dropped_in = 0
         self._dropped_out = 0
+        self._dropped_seen = 0
         self._file: FrameFile | None = None
         self._retry_at_s = 0.0
         self._next_id = 1
@@ -221,12 +225,15 @@ class FrameRecorder:
             return
         rows: list[FrameRow] = []
         late_answers: list[tuple[int, int, int]] = []
+        # In a flood nearly everything is lost anyway: then the stations' thread comes first.
+        pause_s = PAUSE_S if self._dropped_in == self._dropped_seen else FLOOD_PAUSE_S
+        self._dropped_seen = self._dropped_in
         while count > 0:
             for _ in range(min(count, CHUNK)):
                 self._add(self._waiting.popleft(), rows, late_answers)
             count -= CHUNK
             if count > 0 and not self._flushes and not self._ending:
-                self._wake.wait(PAUSE_S)
+                self._wake.wait(pause_s)
         oldest = self._clock.utc_now() - timedelta(days=self.keep_days)
         try:
             file.write(rows, late_answers, self.most_bytes, _microseconds(oldest))
