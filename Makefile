@@ -23,7 +23,8 @@ SHELL_SCRIPTS := .ci/run image/recipe/* tests/ansible/check_roles tests/image/gu
     image/overlay/etc/initramfs-tools/hooks/* image/overlay/etc/initramfs-tools/scripts/init-bottom/*
 STAGE ?=
 
-.PHONY: help setup run test check bench fuzz rehearsal rehearsals lock locales bundle roles image image-again image-test chromium \
+.PHONY: help setup run test check bench fuzz loadtest rehearsal rehearsals lock locales bundle roles image image-again \
+    image-test chromium \
     box-programs image-tools clean distclean
 
 help: ## This list
@@ -57,6 +58,9 @@ bench: setup ## Performance figures against reference servers -> build/bench.jso
 
 fuzz: setup ## Mutated frames against the stations' port, on loopback (FRAMES=1000000 SEED=1)
 	$(PY) -m tests.support.fuzz --frames "$(or $(FRAMES),1000000)" --seed "$(or $(SEED),1)"
+
+loadtest: setup .venv-load/.stamp ## Locust scenarios, judged by loadtests/thresholds.toml -> build/loadtest/
+	$(PY) -m loadtests.run $(SCENARIO)
 
 rehearsal: setup ## A scenario on a virtual clock (SCENARIO=basement-100) -> build/rehearsal/
 	@mkdir -p build/rehearsal
@@ -116,7 +120,7 @@ clean: ## Remove what running, testing and building made (keeps ./var and the se
 	find app simulators loadtests tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 distclean: clean ## Remove the set-up as well (keeps ./var)
-	rm -rf .venv .venv-node .venv-lock .venv-image node_modules $(VENDOR)
+	rm -rf .venv .venv-node .venv-lock .venv-image .venv-load node_modules $(VENDOR)
 
 # ---------------------------------------------------------------- set-up, by stamps
 
@@ -152,6 +156,11 @@ $(VENDOR)/.stamp: node_modules/.stamp
 .venv-image/.stamp: requirements-image.lock
 	[ -x $(IMAGE_BIN)/pip ] || $(PYTHON) -m venv .venv-image
 	$(IMAGE_BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-image.lock
+	@touch $@
+
+.venv-load/.stamp: requirements-load.lock
+	[ -x .venv-load/bin/pip ] || $(PYTHON) -m venv .venv-load
+	.venv-load/bin/pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements-load.lock
 	@touch $@
 
 $(BUNDLE): .venv/.stamp $(VENDOR)/.stamp $(shell find app -type f -not -path '*/__pycache__/*') requirements.lock image/recipe/bundle

@@ -104,6 +104,8 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_strict=options.ocpp_strict,
         public_names=tuple(options.name),
         announce=options.announce,
+        frames_most_mb=options.frames_mb,
+        frames_keep_days=options.frames_days,
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
     # OpenSSL reads its policy when it is first used: settle it before ssl is imported.
@@ -168,6 +170,10 @@ def _parser() -> argparse.ArgumentParser:
         action="store_false",
         help="do not announce name and services on the network (mDNS)",
     )
+    serve.add_argument(
+        "--frames-mb", type=int, default=200, help="room for recorded OCPP frames; 0 records none"
+    )
+    serve.add_argument("--frames-days", type=int, default=14, help="how long they are kept")
     _add_backup(commands.add_parser("backup", help="make, check, list and restore backups"))
     restore = commands.add_parser("restore", help="the same as backup restore")
     _add_restore(restore)

@@ -60,6 +60,17 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     evidence_retention_days: int = 3 * 366
     """Overloads and reactions older than this are deleted."""
 
+    frames_most_mb: int = 200
+    """Room for the recorded OCPP frames, in a file of their own; 0 records none."""
+
+    frames_keep_days: int = 14
+    """Recorded OCPP frames older than this are deleted, however much room there is."""
+
+    @property
+    def frame_file(self) -> Path:
+        """The recorded frames: a SQLite file that is in no backup."""
+        return self.data_dir / "frames.sqlite3"
+
     @property
     def database(self) -> Path:
         """The SQLite file."""

@@ -10,10 +10,13 @@ import signal
 import socket
 import sys
 from collections.abc import Sequence
+from functools import partial
 
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
 from app.adapters.discovery import SocketScanner
+from app.adapters.frame_recorder import FrameRecorder
+from app.adapters.frame_search import FrameSearch
 from app.adapters.lan import ArpNeighbours, lan_addresses
 from app.adapters.mdns import Announcer, manager_services
 from app.adapters.meter_catalogue import load_catalogue, meter_models
@@ -33,6 +36,7 @@ from app.domain.meter import MeterConfig
 from app.greeting import Ports, greeting
 from app.ocpp16.session import SessionLimits
 from app.services.circuits import MeterTest
+from app.services.frame_ports import FrameArchive, NoFrames
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import Clock
@@ -57,27 +61,25 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
     async with contextlib.AsyncExitStack() as stack:
         hasher = Argon2Hasher()
         stack.callback(hasher.close)
+        clock = SystemClock()
         authority = SiteAuthority(settings.data_dir)
-        manager = Manager(settings, real_adapters(settings, hasher, authority))
+        recorder, frames = _recording(settings, clock, stack)
+        manager = Manager(settings, real_adapters(settings, hasher, clock, authority, frames))
         stack.push_async_callback(manager.stop)
         await manager.start(provision)
         secret = await manager.services.access.bootstrap()
-        clock = manager.services.clock
         registry = StationRegistry()
-        limits = SessionLimits(strict=settings.ocpp_strict)
-        ocpp = OcppListener(
+        stations = partial(
+            OcppListener,
             manager.handler,
-            OcppSettings(
-                host=settings.ocpp_host,
-                port=settings.ocpp_port,
-                heartbeat_s=settings.heartbeat_interval_s,
-            ),
-            clock,
-            limits=limits,
+            clock=clock,
+            limits=SessionLimits(strict=settings.ocpp_strict),
             registry=registry,
             gate=manager.security.gate,
             is_blocked=manager.is_blocked,
+            tap=recorder,
         )
+        ocpp = stations(_stations_settings(settings, settings.ocpp_port))
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
         names = own_names([settings.web_host, *settings.public_names])
@@ -96,19 +98,8 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             # Last: its first RSA key takes a while on a slow machine, and nobody waits for it.
             tls_ports.append(stations_tls(settings.data_dir, names, authority))
             await asyncio.to_thread(tls_ports[1].ensure, clock.utc_now())
-            ocpps = OcppListener(
-                manager.handler,
-                OcppSettings(
-                    host=settings.ocpp_host,
-                    port=settings.ocpps_port,
-                    heartbeat_s=settings.heartbeat_interval_s,
-                ),
-                clock,
-                limits=limits,
-                tls=tls_ports[1].load(),
-                registry=registry,
-                gate=manager.security.gate,
-                is_blocked=manager.is_blocked,
+            ocpps = stations(
+                _stations_settings(settings, settings.ocpps_port), tls=tls_ports[1].load()
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
@@ -173,9 +164,38 @@ async def _keep_valid(tls_ports: Sequence[TlsPort], clock: Clock) -> None:
                 log.exception("a certificate could not be renewed; tomorrow again")
 
 
-def real_adapters(settings: Settings, hasher: Argon2Hasher, authority: SiteAuthority) -> Adapters:
-    """The real clock, database, meters and secrets."""
-    clock = SystemClock()
+def _recording(
+    settings: Settings, clock: SystemClock, stack: contextlib.AsyncExitStack
+) -> tuple[FrameRecorder | None, FrameArchive]:
+    """What records the stations' frames and what finds them again, closed with ``stack``."""
+    if settings.frames_most_mb <= 0:
+        return None, NoFrames()
+    recorder = FrameRecorder(
+        settings.frame_file,
+        clock,
+        most_bytes=settings.frames_most_mb * 1024 * 1024,
+        keep_days=settings.frames_keep_days,
+    )
+    stack.push_async_callback(recorder.close)
+    frames = FrameSearch(recorder)
+    stack.callback(frames.close)
+    return recorder, frames
+
+
+def _stations_settings(settings: Settings, port: int) -> OcppSettings:
+    return OcppSettings(
+        host=settings.ocpp_host, port=port, heartbeat_s=settings.heartbeat_interval_s
+    )
+
+
+def real_adapters(
+    settings: Settings,
+    hasher: Argon2Hasher,
+    clock: SystemClock,
+    authority: SiteAuthority,
+    frames: FrameArchive,
+) -> Adapters:
+    """The real database, meters and secrets around ``clock``."""
     catalogue = load_catalogue()
     # Meters behind one gateway share its connection: most gateways take only one at a time.
     links = ModbusLinks()
@@ -198,4 +218,5 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher, authority: SiteAutho
         quirks=load_quirks(),
         neighbours=ArpNeighbours(),
         scanner=SocketScanner(),
+        frames=frames,
     )

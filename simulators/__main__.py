@@ -1,4 +1,7 @@
-"""Command line of the simulators: ``python -m simulators list|personas|describe|run|stations|meter``."""
+"""Command line of the simulators, ``python -m simulators``:
+
+``list|personas|describe|run|stations|meter|replay``.
+"""
 
 from __future__ import annotations
 
@@ -10,6 +13,7 @@ import textwrap
 from collections.abc import Sequence
 from pathlib import Path
 
+from simulators import replay
 from simulators.children import ManagerPorts
 from simulators.live import LiveSettings, run_live
 from simulators.meter import cli as meter_cli
@@ -32,6 +36,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return station_cli.main(options)
         case "meter":
             return meter_cli.run(options)
+        case "replay":
+            return replay.main(options)
     try:
         plan = _plan(options)
     except ValueError as error:
@@ -102,6 +108,9 @@ def _parser() -> argparse.ArgumentParser:
         commands.add_parser("stations", help="stations alone, pointed at any address")
     )
     meter_cli.add_arguments(commands.add_parser("meter", help="a meter alone"))
+    replay.add_arguments(
+        commands.add_parser("replay", help="recorded frames of stations, said once more")
+    )
     describe = commands.add_parser("describe", help="print the site as the manager imports it")
     run = commands.add_parser("run", help="play a scenario in real time over real sockets")
     for command in (describe, run):

@@ -1,7 +1,8 @@
 """The manager's data directory as a whole: copied while it is in use, replaced in one step.
 
 A copy holds the database and every other file of the directory, but for what is made anew at each
-start, what belongs to SQLite or to a running process, earlier backups, and hidden files.
+start, what belongs to SQLite or to a running process, recorded frames, earlier backups, and hidden
+files.
 """
 
 from __future__ import annotations
@@ -36,6 +37,9 @@ from app.services.backups import PART_NAME, SUFFIX, BackupError, Part, Snapshot
 from app.services.ports import Clock
 
 DATABASE_FILE = "bornier.sqlite3"
+FRAME_FILE = "frames.sqlite3"
+"""Recorded frames: much, and of use for some days only."""
+
 
 _LEFT_OUT_ENDINGS = (".new", ".partial", SUFFIX)
 _COPYING = ".copying-"
@@ -110,8 +114,8 @@ class LocalData:
     def _further_files(self) -> Iterator[Path]:
         for path in _files(self._directory):
             name = str(path.relative_to(self._directory))
-            if name in MADE_ANEW or name.startswith((DATABASE_FILE, f"{BACKUPS}/")):
-                continue  # the database, SQLite's files beside it, copies kept for an update
+            if name in MADE_ANEW or name.startswith((DATABASE_FILE, FRAME_FILE, f"{BACKUPS}/")):
+                continue  # databases, SQLite's files beside them, copies kept for an update
             if re.match(PART_NAME, name) and not name.endswith(_LEFT_OUT_ENDINGS):
                 yield path
 

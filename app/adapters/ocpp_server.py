@@ -28,6 +28,7 @@ from app.adapters.station_registry import REPLACED, StationRegistry
 from app.adapters.station_websocket import PROTOCOL_KEY, StationWebSocket
 from app.ocpp16.liveness import Liveness
 from app.ocpp16.session import SessionLimits
+from app.services.frame_ports import FrameTap
 from app.services.ports import Clock, StationHandler
 from app.services.security_ports import Approach, Gate
 
@@ -91,11 +92,13 @@ class OcppListener:
         files: ASGIApp | None = None,
         gate: Gate | None = None,
         is_blocked: Callable[[str], bool] = lambda _identity: False,
+        tap: FrameTap | None = None,
     ) -> None:
         """Take ``files``, what answers HTTP requests below ``FILES``: the drop for stations.
 
         ``is_blocked`` tells which identities are refused (403) before they are heard, ``gate`` who
-        may speak in a station's name; without, everybody may.
+        may speak in a station's name; without, everybody may. ``tap`` is told of every text of
+        every station.
         """
         self.settings = settings
         self.refused = 0
@@ -108,6 +111,7 @@ class OcppListener:
         self._files = files
         self._gate = gate
         self._is_blocked = is_blocked
+        self._tap = tap
         self._connections: dict[str, StationConnection] = {}
         self._listener = UvicornListener()
 
@@ -236,6 +240,7 @@ class OcppListener:
             limits=self._limits,
             liveness=Liveness(self.settings.heartbeat_s, self.settings.ping_interval_s),
             flow=self.settings.flow,
+            tap=None if self._tap is None else self._tap.connection(identity),
         )
         self._connections[identity] = connection
         try:

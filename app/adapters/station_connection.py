@@ -31,6 +31,7 @@ from app.ocpp16.session import (
     SessionLimits,
     StationSession,
 )
+from app.services.frame_ports import ConnectionTap
 from app.services.ports import Clock, RepairObserver, StationHandler
 
 log = logging.getLogger(__name__)
@@ -107,6 +108,7 @@ class StationConnection:
         limits: SessionLimits | None = None,
         liveness: Liveness | None = None,
         flow: FlowLimits | None = None,
+        tap: ConnectionTap | None = None,
     ) -> None:
         """Take ``liveness`` for a connection that may go dead without a word."""
         self.station_id = station_id
@@ -133,6 +135,7 @@ class StationConnection:
         self._transport = transport
         self._handler = handler
         self._clock = clock
+        self._tap = tap
         self._calls: dict[str, asyncio.Future[Any]] = {}
         self._received: CallReceived | None = None
         self._call_came = asyncio.Event()
@@ -241,11 +244,15 @@ class StationConnection:
             log.debug("%s: the peer was gone before the close", self.station_id)
 
     async def _read(self) -> None:
-        session, transport, clock, flow = self.session, self._transport, self._clock, self._flow
+        session, transport, clock, tap = self.session, self._transport, self._clock, self._tap
+        flow = self._flow
         try:
             while (text := await transport.receive()) is not None:
                 now_s = clock.monotonic_s()
-                self._dispatch(session.receive(text, now_s))
+                events = session.receive(text, now_s)
+                if tap is not None:
+                    tap.received(text, session.repairs, session.counts)
+                self._dispatch(events)
                 if session.repaired and isinstance(self._handler, RepairObserver):
                     self._handler.repaired(self, text, session.repaired)
                 if session.unsent:
@@ -303,6 +310,8 @@ class StationConnection:
         try:
             while frames := self.session.frames_to_send():
                 for text in frames:
+                    if self._tap is not None:  # before: its answer may come while we still wait
+                        self._tap.sent(text)
                     await self._transport.send(text)
         except OSError:
             log.debug("%s: could not send", self.station_id)  # the reader learns of it as well

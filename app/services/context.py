@@ -12,6 +12,7 @@ from app.services.circuits import CircuitService
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.frames import FrameService
 from app.services.health import HealthService
 from app.services.history import LimitHistory
 from app.services.lan_scan import LanScan
@@ -62,3 +63,4 @@ class Services:
     adoption: AdoptionService
     scan: LanScan
     sheets: SheetFacts
+    frames: FrameService

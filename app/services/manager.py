@@ -32,6 +32,8 @@ from app.services.control_loop import ControlLoop, model_of
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.frame_ports import FrameArchive, NoFrames
+from app.services.frames import FrameService
 from app.services.health import Check, HealthService
 from app.services.history import LimitHistory
 from app.services.inbox import Inbox
@@ -82,12 +84,15 @@ class Adapters:
     quirks: QuirkRegister = NO_FAMILIES
     neighbours: Neighbours = field(default_factory=NoNeighbours)
     scanner: LanScanner = field(default_factory=NoScanner)
+    frames: FrameArchive = field(default_factory=NoFrames)
 
 
 class Manager:
     """A manager without its sockets: starts, runs its control cycle, stops."""
 
-    def __init__(self, settings: Settings, adapters: Adapters) -> None:
+    def __init__(  # noqa: PLR0915 - one wiring, in its order
+        self, settings: Settings, adapters: Adapters
+    ) -> None:
         clock, store = adapters.clock, adapters.store
         self.settings = settings
         self._adapters = adapters
@@ -272,6 +277,7 @@ class Manager:
             adoption=self.adoption,
             scan=LanScan(adapters.scanner, self.adoption.addresses, audit, self._tasks, clock),
             sheets=self.sheets,
+            frames=FrameService(adapters.frames, audit, clock),
         )
         self._add_probes()
 

@@ -9,6 +9,7 @@ from app.web.i18n import N_
 STATION_TABS: Final[tuple[tuple[str, str], ...]] = (
     ("", N_("Status")),
     ("/security", N_("Security")),
+    ("/frames", N_("Frames")),
     ("/messages", N_("Messages")),
 )
 """End of the address (behind ``/stations/{id}``) and name of each."""

@@ -32,6 +32,7 @@ PAGES = (
     "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",
     "/settings/energy/add", "/settings/energy/aa/attach", "/evidence",
+    "/frames", "/frames?odd=on&q=accepted", "/stations/A-001/frames", "/frames/1", "/frames/25",
     "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
     "/password", "/help", "/help/errors/DLM-003", "/nothing-here",
 )  # fmt: skip

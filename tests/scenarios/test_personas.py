@@ -82,8 +82,8 @@ async def test_one_that_dislikes_to_wait_is_adopted_all_the_same(tmp_path: Path)
     await lab.run(120)
     assert lab.stations["B"].counters.connections > 2
     assert not lab.stations["B"].connected
-    (waiting,) = lab.manager.services.adoption.waiting()
-    assert waiting.station_id == "B"
+    (waiting,) = lab.manager.services.adoption.callers()
+    assert waiting.pending.station_id == "B"
     await lab.manager.services.adoption.adopt(["B"], AdoptionDefaults("supply"), "admin")
     await lab.until(lambda: lab.stations["B"].connected, 120)
     connections = lab.stations["B"].counters.connections

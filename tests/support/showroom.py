@@ -22,6 +22,8 @@ from typing import Any
 import msgspec
 
 from app.adapters.clock import SystemClock
+from app.adapters.frame_recorder import FrameRecorder
+from app.adapters.frame_search import FrameSearch
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
@@ -67,6 +69,7 @@ from app.services.ports import NewTransaction, SiteConfiguration, TransactionSto
 from app.services.security_ports import Approach, Trust
 from app.web.app import create_app
 from tests.support import newcomers
+from tests.support.frames import a_charge
 
 PASSWORD = "une borne bien gardée"
 HOLDERS = (
@@ -396,6 +399,10 @@ class Showroom:
         store = open_store(self._settings.database)
         self.authority = SiteAuthority(folder)
         self.store = store
+        self.recorder = FrameRecorder(
+            self._settings.frame_file, self._clock, most_bytes=2**24, keep_days=14
+        )
+        self._frames = FrameSearch(self.recorder)
         self.manager = Manager(
             self._settings,
             Adapters(
@@ -409,6 +416,7 @@ class Showroom:
                 trust=Trust(StationVault(folder), self.authority),
                 quirks=load_quirks(),
                 scanner=newcomers.StageNetwork(),
+                frames=self._frames,
             ),
         )
         self.services = self.manager.services
@@ -463,6 +471,8 @@ class Showroom:
         for station in self.manager.registry:
             station.identity = StationIdentity("Legrand", "Green'up Premium", "21G0456", "4.2.1")
         first = self.painter.connectors[0].key
+        for station_id in (first.station_id, "NEW-1", first.station_id):
+            a_charge(self.recorder, station_id, lambda: None)
         for n in range(360):
             at = now - timedelta(seconds=10 * (360 - n))
             step = 16_000 if n < 120 else 10_000 if n < 250 else 13_000
@@ -634,6 +644,8 @@ class Showroom:
     async def close(self) -> None:
         """Ends everything."""
         await self.manager.stop()
+        self._frames.close()
+        await self.recorder.close()
         self._hasher.close()
 
     @contextlib.asynccontextmanager

@@ -75,7 +75,14 @@ def leftovers(data: Path) -> list[Path]:
 async def test_a_copy_holds_what_must_survive(store: SqliteStore, data: Path) -> None:
     (data / "further").mkdir()
     (data / "further" / "ca.pem").write_text("ca")
-    for name in ("openssl.cnf", "ui.crt.new", ".hidden", "old.bornier-backup", "a b"):
+    for name in (
+        "openssl.cnf",
+        "ui.crt.new",
+        ".hidden",
+        "old.bornier-backup",
+        "a b",
+        "frames.sqlite3",
+    ):
         (data / name).write_text("left out")
     (data / "backups").mkdir()
     (data / "backups" / "x.txt").write_text("left out")

@@ -287,6 +287,12 @@ async def test_expected_stations_are_removed_one_by_one_and_all(
 
 async def test_a_sheet_holds_what_is_to_be_typed(owner: Visitor, room: Showroom) -> None:
     facts = room.manager.sheets
+    wired = dict(vars(facts))
+
+    async def key(station_id: str) -> str | None:
+        return {"A-001": "30313233"}.get(station_id)
+
+    facts.security_profile = lambda _station_id: 0
     page = await owner.get("/stations/A-001/sheet")
     sheet = page.one("article")
     assert sheet.all("code")[0].text == "ws://bornier.test:8080/ocpp/A-001"
@@ -296,13 +302,13 @@ async def test_a_sheet_holds_what_is_to_be_typed(owner: Visitor, room: Showroom)
     secure = await owner.get("/stations/A-001/sheet?tls=1&size=a4")
     assert secure.one("article").all("code")[0].text == "wss://bornier.test:8081/ocpp/A-001"
     assert secure.all("div", class_="a4")
-    facts.printable_key = {"A-001": "30313233"}.get
+    facts.printable_key = key
     facts.security_profile = lambda station_id: 2 if station_id == "A-001" else 0
     facts.fingerprint = lambda: "AB:CD"
     try:
         keyed = (await owner.get("/stations/A-001/sheet")).one("article").text
     finally:
-        facts.__init__()  # type: ignore[misc]
+        vars(facts).update(wired)
     for text in ("wss://bornier.test:8081/ocpp/A-001", "30313233", "profil 2", "AB:CD"):
         assert text in keyed
     await owner.get("/stations/NOBODY/sheet", 404)

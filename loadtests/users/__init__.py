@@ -1,0 +1,1 @@
+"""Users of the load tests: stations and people."""
