@@ -16,6 +16,7 @@ from app.services.history import LimitHistory
 from app.services.live import LiveFeed
 from app.services.ports import Clock
 from app.services.preview import PreviewService
+from app.services.remote import RemoteManagement
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
 from app.services.safety import SafetyCase
@@ -46,3 +47,4 @@ class Services:
     history: LimitHistory
     evidence: EvidenceService
     safety: SafetyCase
+    remote: RemoteManagement

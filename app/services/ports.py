@@ -26,6 +26,11 @@ from app.services.energy_ports import (
     LimitHistoryRepository,
     OutsideLimitRepository,
 )
+from app.services.remote_ports import (
+    JobRepository,
+    OrderRepository,
+    StationRecordRepository,
+)
 
 
 class Clock(Protocol):
@@ -449,6 +454,21 @@ class Store(Protocol):
     @property
     def conduct(self) -> ConductRepository:
         """How stations behave."""
+        ...
+
+    @property
+    def orders(self) -> OrderRepository:
+        """Outages and reservations."""
+        ...
+
+    @property
+    def station_records(self) -> StationRecordRepository:
+        """Settings read, set-up and history of stations."""
+        ...
+
+    @property
+    def jobs(self) -> JobRepository:
+        """Jobs on many stations."""
         ...
 
     @property

@@ -43,7 +43,7 @@ async def start(visit: Visit) -> Response:
     key = _connector(visit, form)
     id_tag = form.text("id_tag", most=20, needed=True)
     return await _command(
-        visit, visit.services.stations.start(key, id_tag, visit.actor), "start-sent"
+        visit, visit.services.remote.commands.start(key, id_tag, visit.actor), "start-sent"
     )
 
 
@@ -51,7 +51,7 @@ async def stop(visit: Visit) -> Response:
     """Ends the running charge."""
     form = await visit.form()
     key = _connector(visit, form)
-    return await _command(visit, visit.services.stations.stop(key, visit.actor), "stop-sent")
+    return await _command(visit, visit.services.remote.commands.stop(key, visit.actor), "stop-sent")
 
 
 async def reset(visit: Visit) -> Response:
@@ -60,7 +60,7 @@ async def reset(visit: Visit) -> Response:
     hard = form.choice("kind", ("soft", "hard")) == "hard"
     station_id = station_of(visit).station_id
     return await _command(
-        visit, visit.services.stations.reset(station_id, hard, visit.actor), "reset-sent"
+        visit, visit.services.remote.commands.reset(station_id, hard, visit.actor), "reset-sent"
     )
 
 
@@ -72,7 +72,7 @@ def _connector(visit: Visit, form: Form) -> ConnectorKey:
     return ConnectorKey(station.station_id, connector_id)
 
 
-async def _command(visit: Visit, command: Awaitable[None], notice: str) -> Response:
+async def _command(visit: Visit, command: Awaitable[object], notice: str) -> Response:
     try:
         await command
     except (StationRefusedError, StationUnreachableError, InvalidInputError) as error:
