@@ -211,6 +211,7 @@ def changed(
         phases = str(source.connectors[0].phases) if "phases" in chosen else None
     else:
         news = {_FIELD[name]: _SET[name](value) for name, value in params.items() if name in _SET}
+        phases = params.get("phases")
     if "max_ma" in news and before.fallback_ma > news["max_ma"] and "fallback_ma" not in news:
         news["fallback_ma"] = news["max_ma"]
     if phases is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from app.domain.capability import ModelKey
 from app.domain.errors import (
@@ -36,7 +36,7 @@ from app.services.fallbacks import STEP_TIMEOUT_S, FallbackInstaller
 from app.services.ports import Clock, StationLink
 from app.services.registry import StationLive
 from app.services.remote_ports import StationRecordRepository
-from app.services.settings_reader import fetch_settings
+from app.services.settings_reader import Fetched, fetch_settings, with_changes
 from app.services.tasks import TaskSupervisor
 from app.services.throttle import Throttle, ThrottleRule
 
@@ -61,7 +61,7 @@ HEARTBEAT_SLACK = 1.25
 SAMPLED_DATA = "Current.Import,Power.Active.Import,Energy.Active.Import.Register"
 
 TRIGGERS = ThrottleRule(
-    free_attempts=1, first_wait_s=60.0, most_wait_s=3_600.0, forget_s=86_400.0, most_keys=400
+    free_attempts=0, first_wait_s=60.0, most_wait_s=3_600.0, forget_s=86_400.0, most_keys=400
 )
 """Stations that are asked for messages too often become unstable: each further time waits longer."""
 
@@ -111,12 +111,14 @@ class Commissioning:
         self._progress: dict[str, dict[SetupStep, StepRecord]] = {}
         """Steps taken since the station's last boot, by station."""
         self._records: dict[str, SetupRecord] = {}
+        self._fetched: dict[str, Fetched] = {}
+        """Settings read in a set-up that is on its way."""
         self._served: dict[str, StationLink] = {}
         """The link over which each station was last set up."""
         self._renewing = False
         self._renew_again = False
         self.on_reading: list[Reader] = []
-        """Awaited with every answer to GetConfiguration."""
+        """Awaited with what a set-up has read: the answer to GetConfiguration as it is now."""
         self.on_event: list[EventNote] = []
         """Told of boots and of set-ups that came to their end."""
         self.steps: dict[SetupStep, StepWork] = {
@@ -307,11 +309,7 @@ class Commissioning:
         station.capability.settings = StationConfiguration()
         fetched = await fetch_settings(link, priority=Priority.CONTROL, timeout_s=STEP_TIMEOUT_S)
         station.capability.settings = interpret(fetched.answer)
-        for told in self.on_reading:
-            try:
-                await told(station, fetched.answer, fetched.portions)
-            except StorageError as error:
-                log.warning("settings read were not kept: %s", error)
+        self._fetched[station.station.station_id] = fetched
         return StepState.DONE, str(len(fetched.answer.configuration_key or ()))
 
     async def _fallback(self, station: StationLive, link: StationLink) -> Ended:
@@ -337,6 +335,15 @@ class Commissioning:
         return await self._trigger(station, link, MessageTrigger.STATUS_NOTIFICATION)
 
     async def _configure(self, station: StationLive, link: StationLink) -> Ended:
+        changed: dict[str, str] = {}
+        try:
+            return await self._change_all(station, link, changed)
+        finally:
+            await self._tell_reading(station, changed)
+
+    async def _change_all(
+        self, station: StationLive, link: StationLink, changed: dict[str, str]
+    ) -> Ended:
         present, refused = station.capability.settings, []
         for key, value in self._wanted.items():
             if _is_set(present.values.get(key), key, value):
@@ -345,11 +352,25 @@ class Commissioning:
                 accepted = False
             else:
                 accepted = await self._change(link, key, value)
+                if accepted:
+                    changed[key] = value
             if key == "MeterValueSampleInterval" and accepted:
                 station.capability.sample_interval_s = self._sample_interval_s
             if not accepted:
                 refused.append(key)
         return (StepState.REFUSED, " ".join(refused)) if refused else DONE
+
+    async def _tell_reading(self, station: StationLive, changed: Mapping[str, str]) -> None:
+        """What was read, with what has been changed since: told once, when both are known."""
+        fetched = self._fetched.pop(station.station.station_id, None)
+        if fetched is None:
+            return
+        answer = with_changes(fetched.answer, changed)
+        for told in self.on_reading:
+            try:
+                await told(station, answer, fetched.portions)
+            except StorageError as error:
+                log.warning("settings read were not kept: %s", error)
 
     async def _clear_leftovers(self, station: StationLive, link: StationLink) -> Ended:
         """Removes the limits of transactions that are over; a running one's is replaced in place."""

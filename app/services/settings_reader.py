@@ -6,10 +6,15 @@ list or cut the answer: they are asked for the standard settings in portions.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from app.domain.errors import StationRefusedError
-from app.ocpp16.actions.manager_calls import GetConfiguration, GetConfigurationConfirmation
+from app.ocpp16.actions.manager_calls import (
+    GetConfiguration,
+    GetConfigurationConfirmation,
+    KeyValue,
+)
 from app.ocpp16.session import Priority
 from app.ocpp16.standard_keys import PORTION, is_cut, merged, portions
 from app.services.ports import StationLink
@@ -49,6 +54,21 @@ async def fetch_settings(link: StationLink, *, priority: Priority, timeout_s: fl
     if not together.configuration_key and refused is not None:
         raise refused
     return Fetched(together, True)
+
+
+def with_changes(
+    answer: GetConfigurationConfirmation, changed: Mapping[str, str]
+) -> GetConfigurationConfirmation:
+    """The answer as it would be now that the station has accepted other values."""
+    folded = {key.lower(): value for key, value in changed.items()}
+    settings = answer.configuration_key or ()
+    return GetConfigurationConfirmation(
+        configuration_key=tuple(
+            KeyValue(one.key, one.readonly, folded.get(one.key.lower(), one.value))
+            for one in settings
+        ),
+        unknown_key=answer.unknown_key,
+    )
 
 
 async def _ask(
