@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import datetime, timedelta
+from math import isfinite
+from typing import NamedTuple
+
 from app.domain.remote import SetupRecord
 from app.energy.plan import Plan
 from app.energy.planner import Planner
@@ -32,6 +36,18 @@ from app.services.station_settings import StationSettings
 from app.services.tasks import TaskSupervisor
 
 
+class Installed(NamedTuple):
+    """What a connector is believed to hold: its fallback, its live limit and until when; whether
+    the limit of a past charge may be left there.
+    """
+
+    connector_id: int
+    fallback_ma: int | None
+    limit_ma: int | None
+    until_utc: datetime | None
+    may_hold_old: bool
+
+
 class RemoteManagement:
     """Everything people may do to stations from afar; fed once a cycle."""
 
@@ -49,6 +65,8 @@ class RemoteManagement:
     ) -> None:
         self._audit = audit
         self._registry = registry
+        self._planner = planner
+        self._clock = clock
         self._commissioning = commissioning
         self.log = StationLog(registry, store.station_records, tasks, clock)
         self.commands = StationCommands(registry, planner, self.log, audit)
@@ -96,6 +114,33 @@ class RemoteManagement:
         station = self.commands.station(station_id)
         await self._commissioning.again(station)
         await self._audit.record(actor, "set-up-again", station_id)
+
+    def clock_skew_s(self, station_id: str) -> float:
+        """The station's clock less the manager's, by its newest measurement."""
+        return self.commands.station(station_id).clock_skew_s
+
+    def installed(self, station_id: str) -> tuple[Installed, ...]:
+        """What the station is believed to hold, by connector."""
+        station, ceilings = self.commands.station(station_id), self._planner.ceilings
+        now_s, now_utc = self._clock.monotonic_s(), self._clock.utc_now()
+        found = []
+        for number, live in station.connectors.items():
+            until_s = ceilings.lease_until_s(live.key)
+            leased = until_s is not None and isfinite(until_s) and live.transaction is not None
+            found.append(
+                Installed(
+                    connector_id=number,
+                    fallback_ma=ceilings.fallback_ma(live.key),
+                    limit_ma=ceilings.limit_in_force(live.key, now_s)
+                    if live.transaction is not None
+                    else None,
+                    until_utc=now_utc + timedelta(seconds=(until_s or 0.0) - now_s)
+                    if leased
+                    else None,
+                    may_hold_old=live.may_hold_limit and live.transaction is None,
+                )
+            )
+        return tuple(found)
 
     async def flush(self) -> None:
         """Writes what waits in memory."""

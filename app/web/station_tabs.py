@@ -6,5 +6,11 @@ from typing import Final
 
 from app.web.i18n import N_
 
-STATION_TABS: Final[tuple[tuple[str, str], ...]] = (("", N_("Status")),)
+STATION_TABS: Final[tuple[tuple[str, str], ...]] = (
+    ("", N_("Status")),
+    ("/configuration", N_("Configuration")),
+    ("/profiles", N_("Profiles")),
+    ("/actions", N_("Actions")),
+    ("/history", N_("History")),
+)
 """End of the address (behind ``/stations/{id}``) and name of each."""

@@ -15,7 +15,7 @@ from app.domain.errors import (
     StationUnreachableError,
 )
 from app.domain.station import ChargingStation, ConnectorKey
-from app.web import conduct
+from app.web import answers, conduct
 from app.web.forms import Form
 from app.web.http import STATUS_OF, Visit
 from app.web.tiles import quoted
@@ -52,6 +52,15 @@ async def stop(visit: Visit) -> Response:
     form = await visit.form()
     key = _connector(visit, form)
     return await _command(visit, visit.services.remote.commands.stop(key, visit.actor), "stop-sent")
+
+
+async def unlock(visit: Visit) -> Response:
+    """Frees the plug."""
+    form = await visit.form()
+    key = _connector(visit, form)
+    return await _command(
+        visit, visit.services.remote.commands.unlock(key, visit.actor), "unlock-sent"
+    )
 
 
 async def reset(visit: Visit) -> Response:
@@ -106,6 +115,11 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         conduct=conduct.facts(known, visit.language),
         disobedience=known.history,
         blocks=blocks,
-        refusal="" if error is None else visit.say(error),
-        refusal_key="" if error is None else error.key,
+        said=None if error is None else answers.said_of_error(visit, error),
+        setup=services.remote.set_up_of(station.station_id),
+        steps=answers.STEPS,
+        step_states=answers.STEP_STATES,
+        outages=services.remote.outages.of(station.station_id),
+        reservations=services.remote.reservations.of(station.station_id),
+        now=services.clock.utc_now(),
     )
