@@ -276,7 +276,12 @@ def copyable(reading: Reading) -> tuple[KeyReading, ...]:
 
 
 def _is_general(key: str) -> bool:
-    """Whether it can be the same at two stations: wiring is not."""
+    """Whether it can be set alike at two stations: what the station is made of and its wiring
+    cannot.
+    """
+    standard = STANDARD_KEYS.get(key.lower())
+    if standard is not None and not standard.writable:
+        return False
     return key.lower() not in ("connectorphaserotation", "securityprofile")
 
 

@@ -121,6 +121,27 @@ STEP_STATES: Mapping[StepState, tuple[str, str, str]] = {
 }
 
 
+ORDERS: Mapping[str, str] = {
+    "remote-start": N_("start a charge"),
+    "remote-stop": N_("stop the charge"),
+    "unlock": N_("free the plug"),
+    "reset-soft": N_("restart gently"),
+    "reset-hard": N_("restart at once"),
+    "trigger": N_("ask for a message"),
+    "clear-cache": N_("forget remembered badges"),
+    "clear-profiles": N_("clear all limits"),
+    "reserve": N_("reserve"),
+    "cancel-reservation": N_("cancel the reservation"),
+    "out-of-service": N_("out of service"),
+    "in-service": N_("back in service"),
+    "configuration": N_("change a setting"),
+    "outage-missed": N_("out of service: its time has passed while the station was away"),
+    "station-offline": N_("not connected"),
+    "station-no-answer": N_("no answer"),
+}
+"""Orders and silences as a station's history names them."""
+
+
 class Said(NamedTuple):
     """What the page tells after a command: what it was, the quoted answer, and what it means."""
 

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.domain.errors import BornierError, InvalidInputError, NotFoundError
-from app.domain.remote import BulkJob, JobState, OutcomeState
+from app.domain.remote import BulkJob, JobState, Outcome, OutcomeState
 from app.domain.station import ChargingStation
 from app.services.station_settings import Difference, copyable
 from app.web import answers, station_table
@@ -109,6 +109,7 @@ async def _job(visit: Visit, template: str, error: BornierError | None = None) -
         job=job,
         label=label_of(job),
         names=names,
+        ordered=_worst_first(job),
         running=job.state is JobState.RUNNING,
         counts=_counts(job),
         said={one.station_id: answers.outcome_words(visit, one) for one in job.outcomes},
@@ -117,6 +118,13 @@ async def _job(visit: Visit, template: str, error: BornierError | None = None) -
         failures=job.failures,
         refusal="" if error is None else visit.say(error),
     )
+
+
+def _worst_first(job: BulkJob) -> list[Outcome]:
+    """What failed first, once the job is over; in its own order before."""
+    if job.state is JobState.RUNNING:
+        return list(job.outcomes)
+    return sorted(job.outcomes, key=lambda one: not one.state.failed)
 
 
 def _counts(job: BulkJob) -> list[tuple[OutcomeState, int]]:

@@ -21,6 +21,7 @@ from app.services.station_settings import REBOOT, Difference, compared
 from app.web import answers
 from app.web.forms import Form
 from app.web.http import Visit
+from app.web.i18n import Language
 from app.web.key_words import KEYS, PROFILES
 from app.web.pages.station import station_of
 from app.web.tiles import quoted
@@ -129,7 +130,7 @@ async def _page(visit: Visit, said: answers.Said | None, status: int = 200) -> R
         identity=visit.services.stations.identity(station.station_id),
         latest=latest,
         readings=readings,
-        groups=_groups(latest, wanted),
+        groups=_groups(latest, wanted, visit.language),
         wanted=wanted,
         meanings=KEYS,
         against=against,
@@ -142,13 +143,13 @@ async def _page(visit: Visit, said: answers.Said | None, status: int = 200) -> R
     )
 
 
-def _groups(reading: Reading | None, wanted: str) -> list[Group]:
+def _groups(reading: Reading | None, wanted: str, language: Language) -> list[Group]:
     """Standard settings by feature profile, the maker's own apart; those that match the search."""
     if reading is None:
         return []
     by_profile: dict[Profile | None, list[KeyReading]] = {}
     for one in sorted(reading.keys, key=lambda one: one.key.casefold()):
-        meaning = KEYS.get(one.key, "")
+        meaning = language.text(KEYS.get(one.key, ""))
         if wanted.casefold() not in f"{one.key} {one.value or ''} {meaning}".casefold():
             continue
         standard = STANDARD_KEYS.get(one.key.lower())

@@ -9,7 +9,7 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from app.domain.errors import StationRefusedError, StationUnreachableError
-from app.domain.remote import EventKind
+from app.domain.remote import EventKind, StationEvent
 from app.domain.station import ConnectorKey
 from app.ocpp16.actions.manager_calls import ChargingSchedule
 from app.web import answers, conduct
@@ -22,7 +22,7 @@ SESSIONS_SHOWN = 25
 EVENTS: Mapping[EventKind, tuple[str, str, str]] = {
     EventKind.CONNECTED: (N_("Connected"), "plug", "charge"),
     EventKind.LOST: (N_("Connection lost"), "unlink", "bad"),
-    EventKind.BOOTED: (N_("Started"), "restart", "idle"),
+    EventKind.BOOTED: (N_("Started up"), "restart", "idle"),
     EventKind.FIRMWARE: (N_("Firmware changed"), "download", "idle"),
     EventKind.FAULT: (N_("Fault"), "alert", "bad"),
     EventKind.FAULT_OVER: (N_("Fault cleared"), "check", "charge"),
@@ -85,7 +85,11 @@ async def history(visit: Visit) -> Response:
     """Sessions, connections, boots, faults and commands of the last weeks."""
     station, services = station_of(visit), visit.services
     chosen = visit.request.query_params.get("kind", "")
-    events = await services.remote.log.recent(station.station_id)
+    events = [
+        one
+        for one in await services.remote.log.recent(station.station_id)
+        if chosen in ("", one.kind.value)
+    ]
     known = await services.safety.of(station.station_id)
     context: dict[str, Any] = {
         "recent": await services.sessions.recent(station.station_id, limit=SESSIONS_SHOWN),
@@ -96,10 +100,27 @@ async def history(visit: Visit) -> Response:
         "station_history.html",
         station=station,
         circuit=services.circuits.tree()[station.circuit_id],
-        events=[one for one in events if chosen in ("", one.kind.value)],
+        events=events,
+        told=[_told(visit, one) for one in events],
         kinds=EVENTS,
         chosen=chosen,
-        steps=answers.STEPS,
         now=services.clock.utc_now(),
         **context,
     )
+
+
+def _told(visit: Visit, event: StationEvent) -> str:
+    """The rest of a line, in words."""
+    text = visit.language.text
+    if event.kind is EventKind.SET_UP:
+        names = {step.value: text(label) for step, (label, _) in answers.STEPS.items()}
+        failed = ", ".join(names.get(step, step) for step in event.detail.split())
+        if not failed:
+            return text(N_("every step done"))
+        return text(N_("not done: %(steps)s"), steps=failed)
+    if event.kind is EventKind.COMMAND:
+        parts = event.detail.split(" · ")
+        return " · ".join(
+            text(answers.ORDERS[one]) if one in answers.ORDERS else one for one in parts
+        )
+    return event.detail

@@ -13,14 +13,18 @@ if (form && all && told) {
     all.indeterminate = ticked > 0 && ticked < boxes.length;
     told.textContent = !ticked ? "" : ticked === 1 ? told.dataset.one : told.dataset.many.replace("{n}", ticked);
   };
+  const aim = () => {
+    document.getElementById("f-scope").value = "ticked";
+    document.getElementById("bulk-bar").open = boxes.some((box) => box.checked);
+    count();
+  };
   all.addEventListener("change", () => {
     for (const box of boxes) box.checked = all.checked;
-    count();
+    aim();
   });
   form.addEventListener("change", (event) => {
     if (event.target.name === "s") {
-      document.getElementById("f-scope").value = "ticked";
-      count();
+      aim();
     }
   });
   count();
