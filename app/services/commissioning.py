@@ -154,8 +154,9 @@ class Commissioning:
         station.setup_link = link
         station_id = station.station.station_id
         try:
+            from_the_top = True
             while station.link is link:
-                if station.booted:
+                if station.booted and from_the_top:
                     self._progress.pop(station_id, None)
                     self._tell(station_id, EventKind.BOOTED, station.identity.firmware)
                 async with self._turns:
@@ -163,7 +164,9 @@ class Commissioning:
                 await self._remember(station)
                 if station.set_up and not station.booted:
                     break
-                if not station.booted:
+                # Answered, and yet not set up: it has booted in the middle.
+                from_the_top = self._answered(station_id, SetupStep.FALLBACK)
+                if not from_the_top:
                     await asyncio.sleep(SETUP_AGAIN_S)
         finally:
             if station.setup_link is link:
@@ -246,11 +249,11 @@ class Commissioning:
                 return
 
     def _unfinished(self, station_id: str) -> bool:
-        progress = self._progress.get(station_id, {})
-        return any(
-            step not in progress or progress[step].state is StepState.NO_ANSWER
-            for step in self.steps
-        )
+        return not all(self._answered(station_id, step) for step in self.steps)
+
+    def _answered(self, station_id: str, step: SetupStep) -> bool:
+        taken = self._progress.get(station_id, {}).get(step)
+        return taken is not None and taken.state is not StepState.NO_ANSWER
 
     async def _pass(self, station: StationLive, link: StationLink) -> None:
         """Every step that is not done, in order."""

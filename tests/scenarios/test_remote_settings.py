@@ -275,6 +275,25 @@ async def test_steps_without_answer_are_tried_again_less_and_less_often(tmp_path
 
 
 @virtual
+async def test_the_fallback_is_insisted_on(tmp_path: Path) -> None:
+    """A station silent about it is asked again and again, at a pace; what is done stays done."""
+    lab = Lab(tmp_path, {"A": persona()})
+    lab.instead["A", "SetChargingProfile"] = None
+    await lab.start()
+    await lab.run(300)
+    assert steps(lab)[SetupStep.FALLBACK] is StepState.NO_ANSWER
+    assert 5 <= len(lab.calls("A", "SetChargingProfile")) <= 8
+    assert len(lab.calls("A", "GetConfiguration")) == 1
+    told = [one.kind for one in await lab.manager.remote.log.recent("A")]
+    assert told.count(EventKind.BOOTED) == 1
+    del lab.instead["A", "SetChargingProfile"]
+    await lab.until(lambda: steps(lab)[SetupStep.FALLBACK] is StepState.DONE, 60)
+    await lab.run(5)
+    assert steps(lab) == dict.fromkeys(lab.manager.commissioning.steps, StepState.DONE)
+    await lab.stop()
+
+
+@virtual
 async def test_a_set_up_cut_short_goes_on_where_it_was(tmp_path: Path) -> None:
     lab = Lab(tmp_path, {"A": persona(sample_interval_s=60)})
     lab.instead["A", "ChangeConfiguration"] = None
