@@ -21,6 +21,7 @@ from app.services.parked import ParkedStops
 from app.services.ports import Clock
 from app.services.preview import PreviewService
 from app.services.quirks import QuirkBook
+from app.services.remote import RemoteManagement
 from app.services.repairs import RepairLog
 from app.services.rule_book import RuleBook
 from app.services.rules import Rules
@@ -64,3 +65,4 @@ class Services:
     scan: LanScan
     sheets: SheetFacts
     frames: FrameService
+    remote: RemoteManagement

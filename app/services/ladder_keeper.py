@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from app.domain.capability import ProfileForm
 from app.domain.errors import StationRefusedError, StationUnreachableError, StorageError
@@ -55,6 +55,8 @@ class LadderKeeper:
         self._lease_s = lease_s
         self._ladders: dict[ConnectorKey, Ladder] = {}
         self._usual_forms: dict[str, ProfileForm] = {}
+        self.person_holds: Callable[[ConnectorKey], bool] = lambda _key: False
+        """Whether a person has put the connector out of service: then it stays so."""
 
     async def load(self) -> None:
         """Takes over what an earlier start has put out of service."""
@@ -65,6 +67,18 @@ class LadderKeeper:
         """How far the connector has climbed."""
         ladder = self._ladders.get(key)
         return Rung.NONE if ladder is None else ladder.rung
+
+    def overruled(self, key: ConnectorKey) -> None:
+        """A person has brought the connector back into service: the ladder begins at its foot."""
+        ladder = self._ladders.pop(key, None)
+        if ladder is not None and ladder.rung in (Rung.BLOCKED, Rung.HELPLESS):
+            self._tasks.start(self._forget(key), f"ladder {key}")
+
+    async def _forget(self, key: ConnectorKey) -> None:
+        try:
+            await self._repository.unblock(key)
+        except StorageError as error:
+            log.warning("%s: out of service on record although it is not: %s", key, error)
 
     def observe(self, state: SiteState, plan: Plan) -> None:
         """Looks at every connector in trouble; an observer of the control cycle."""
@@ -158,7 +172,8 @@ class LadderKeeper:
                     await self._repository.block(live.key, self._clock.utc_now())
                     await self._make(station, live, AvailabilityType.INOPERATIVE)
                 case Step.RELEASE:
-                    if not await self._make(station, live, AvailabilityType.OPERATIVE):
+                    held = self.person_holds(live.key)
+                    if not held and not await self._make(station, live, AvailabilityType.OPERATIVE):
                         return
                     await self._repository.unblock(live.key)
                     ladder.released(self._clock.monotonic_s())

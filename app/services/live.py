@@ -99,6 +99,9 @@ class ConnectorView(msgspec.Struct, frozen=True):
     badge_label: str
     controllable: bool
     obeys: bool
+    reserved_until_utc: datetime | None = None
+    reserved_for: str = ""
+    """The badge for which the connector is kept, as ``badge_label``."""
 
 
 class MeterView(msgspec.Struct, frozen=True):

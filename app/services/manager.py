@@ -23,6 +23,7 @@ from app.services.alarms import SET_ASIDE_TOLD
 from app.services.audit import AuditTrail
 from app.services.authorization import Authorization
 from app.services.badges import BadgeService
+from app.services.bulk import JOBS_KEPT
 from app.services.capabilities import CapabilityBook
 from app.services.circuits import CircuitService, MeterModelInfo, MeterTester
 from app.services.commissioning import Commissioning
@@ -49,6 +50,7 @@ from app.services.preview import PreviewService
 from app.services.provisioning import parse_site
 from app.services.quirks import QuirkBook
 from app.services.registry import Registry
+from app.services.remote import RemoteManagement
 from app.services.repairs import RepairLog
 from app.services.retention import CONDUCT_KEPT, Retention
 from app.services.rule_book import RuleBook
@@ -58,6 +60,7 @@ from app.services.security_ports import Trust
 from app.services.sessions import SessionService
 from app.services.sheets import SheetFacts
 from app.services.site_tokens import SiteTokens
+from app.services.station_log import EVENTS_KEPT
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
@@ -156,6 +159,8 @@ class Manager:
             self.planner,
             self.capabilities,
             clock,
+            repository=store.station_records,
+            tasks=self._tasks,
             sample_interval_s=settings.sample_interval_s,
             heartbeat_interval_s=settings.heartbeat_interval_s,
             after_boot=lambda station: self.sender.reissue(station, settings.lease_s),
@@ -194,6 +199,20 @@ class Manager:
         painter.alarms.add(self.safety.alarms)
         self.control.on_cycle(self.detective.observe)
         painter.alarms.add(self.detective.alarms)
+        self.remote = RemoteManagement(
+            registry=self.registry,
+            configuration=self.configuration,
+            planner=self.planner,
+            commissioning=self.commissioning,
+            store=store,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
+        self.remote.outages.on_service.append(self.safety.ladders.overruled)
+        self.safety.ladders.person_holds = self.remote.outages.holds_out
+        painter.reserved = self.remote.reservations.on
+        self.control.on_cycle(self.remote.observe)
         self.handler = Intake(
             registry=self.registry,
             inbox=self._inbox,
@@ -245,6 +264,9 @@ class Manager:
                 (store.parked.prune, CONDUCT_KEPT),
                 (store.history.prune, timedelta(days=settings.history_retention_days)),
                 (store.evidence.prune, timedelta(days=settings.evidence_retention_days)),
+                (store.station_records.prune, EVENTS_KEPT),
+                (store.orders.prune, EVENTS_KEPT),
+                (store.jobs.prune, JOBS_KEPT),
             ),
         )
         self.health = HealthService(clock)
@@ -278,6 +300,7 @@ class Manager:
             scan=LanScan(adapters.scanner, self.adoption.addresses, audit, self._tasks, clock),
             sheets=self.sheets,
             frames=FrameService(adapters.frames, audit, clock),
+            remote=self.remote,
         )
         self._add_probes()
 
@@ -290,6 +313,7 @@ class Manager:
         await self._tokens.load()
         await self.external.load()
         await self.capabilities.load()
+        await self.remote.load()
         known = await self.configuration.load()
         self.registry.configure(self.configuration.current.stations)
         await self.security.load(self.configuration.current.stations)
@@ -321,6 +345,7 @@ class Manager:
         """Ends every task and meter, and writes what is queued."""
         await self._tasks.stop()
         await self.safety.flush()
+        await self.remote.flush()
         await self.meters.stop()
         await self.history.flush()
         await self.evidence.flush()

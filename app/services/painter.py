@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from app.domain.badge import normalised_id_tag
 from app.domain.circuit import CircuitTree
 from app.domain.limits import Allocation, Reason, ReasonCode
+from app.domain.remote import Reservation
 from app.domain.station import ConnectorKey, ConnectorStatus
 from app.domain.units import ZERO, PhaseCurrents
 from app.energy.plan import BalanceSource, CircuitBalance, Plan
@@ -60,6 +63,7 @@ class Painter:
         self._authorization = authorization
         self._clock = clock
         self.alarms = AlarmBoard(clock, set_aside)
+        self.reserved: Callable[[ConnectorKey], Reservation | None] = lambda _key: None
         self._circuit_views: tuple[CircuitView, ...] = ()
         self._cycle = 0
 
@@ -144,7 +148,7 @@ class Painter:
     ) -> ConnectorView:
         config = station.station
         transaction = live.transaction
-        sample = live.sample
+        sample, reserved = live.sample, self.reserved(live.key)
         return ConnectorView(
             key=live.key,
             station_name=connector_name(station, live.key),
@@ -170,6 +174,10 @@ class Painter:
             else self._authorization.label(normalised_id_tag(transaction.id_tag)),
             controllable=live.connector.controllable,
             obeys=live.obeys,
+            reserved_until_utc=None if reserved is None else reserved.expires_utc,
+            reserved_for=""
+            if reserved is None
+            else self._authorization.label(normalised_id_tag(reserved.id_tag)),
         )
 
     def _meter_views(self, now_s: float) -> tuple[MeterView, ...]:

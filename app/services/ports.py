@@ -29,6 +29,11 @@ from app.services.energy_ports import (
     OutsideLimitRepository,
 )
 from app.services.journal_ports import ParkedStopRepository, QuirkRepository, RepairRepository
+from app.services.remote_ports import (
+    JobRepository,
+    OrderRepository,
+    StationRecordRepository,
+)
 from app.services.security_ports import SecurityRepository
 
 
@@ -529,6 +534,21 @@ class Store(Protocol):
     @property
     def quirks(self) -> QuirkRepository:
         """What was set or learnt of quirks."""
+        ...
+
+    @property
+    def orders(self) -> OrderRepository:
+        """Outages and reservations."""
+        ...
+
+    @property
+    def station_records(self) -> StationRecordRepository:
+        """Settings read, set-up and history of stations."""
+        ...
+
+    @property
+    def jobs(self) -> JobRepository:
+        """Jobs on many stations."""
         ...
 
     @property

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, datetime, time
+from zoneinfo import ZoneInfo
 
 from app.domain.errors import InvalidInputError
 from app.domain.units import amperes_to_ma
@@ -87,6 +88,20 @@ class Form:
         except ValueError:
             raise InvalidInputError("rule-times-invalid", field=name) from None
         return clock.hour * 60 + clock.minute
+
+    def instant(self, name: str, zone: ZoneInfo) -> datetime | None:
+        """An optional date and time of the site (``2026-03-02T14:30``), in UTC.
+
+        In the hour that comes twice when the clocks go back, the first one is meant.
+        """
+        text = self[name].strip()
+        if not text:
+            return None
+        try:
+            at = datetime.fromisoformat(text)
+        except ValueError:
+            raise InvalidInputError("instant-expected", field=name) from None
+        return (at if at.tzinfo is not None else at.replace(tzinfo=zone)).astimezone(UTC)
 
     def end_of_day(self, name: str) -> datetime | None:
         """An optional date (``2027-12-31``): the end of that day, UTC."""

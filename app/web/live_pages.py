@@ -15,7 +15,7 @@ from app.web.fragments import Board, Fragment, LivePage
 from app.web.i18n import Language
 from app.web.rendering import Pages
 from app.web.site_page import SitePage, StatusPage, status_fragments
-from app.web.tiles import escaped, is_stale, quoted
+from app.web.tiles import escaped, is_stale, quoted, tile, tile_id
 from app.web.tiles import signature as tile_signature
 
 MOST_BOARDS = 128
@@ -74,15 +74,17 @@ class StationPage(LivePage):
 
 
 class StationsPage(LivePage):
-    """The state column of the list of stations."""
+    """What moves in the table of stations: states, limits and energies."""
 
     def __init__(self, pages: Pages) -> None:
         self._pages = pages
 
     def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
-        """The header's, then one cell per connector."""
+        """The header's, then one state per connector, one limit and one energy per station."""
         yield from status_fragments(site, language)
+        by_station: dict[str, list[ConnectorView]] = {}
         for view in site.connectors:
+            by_station.setdefault(view.key.station_id, []).append(view)
             yield Fragment(
                 f"s-{quoted(view.key.station_id)}-{view.key.connector_id}",
                 (
@@ -91,6 +93,48 @@ class StationsPage(LivePage):
                     None if view.measured is None else view.measured.peak() // 100,
                 ),
                 partial(self._pages.fragment, language, "live.html", "state", view),
+            )
+        for station_id, views in by_station.items():
+            limits, energies = limits_of(views), energies_of(views)
+            yield Fragment(
+                f"l-{quoted(station_id)}",
+                tuple(limits),
+                partial(self._pages.fragment, language, "live.html", "limits", station_id, limits),
+            )
+            yield Fragment(
+                f"e-{quoted(station_id)}",
+                tuple(energy // 100 for energy in energies),
+                partial(
+                    self._pages.fragment, language, "live.html", "energies", station_id, energies
+                ),
+            )
+
+
+def limits_of(views: Iterable[ConnectorView]) -> list[int]:
+    """Limits of the connectors that charge, in mA."""
+    return [view.limit_ma or 0 for view in views if view.transaction_id is not None]
+
+
+def energies_of(views: Iterable[ConnectorView]) -> list[int]:
+    """Energies of the running sessions, in Wh."""
+    return [view.energy_wh for view in views if view.energy_wh is not None]
+
+
+class StationTilesPage(LivePage):
+    """The tiles of the stations page."""
+
+    def fragments(self, site: SiteView, language: Language) -> Iterable[Fragment]:
+        """The header's, then one tile per connector."""
+        yield from status_fragments(site, language)
+        zone = ZoneInfo(site.timezone)
+        names = {circuit.circuit_id: circuit.name for circuit in site.circuits}
+        for view in site.connectors:
+            reason = view.reason
+            circuit = None if reason is None else names.get(reason.circuit_id or "")
+            yield Fragment(
+                tile_id(view.key),
+                (tile_signature(view), circuit),
+                partial(tile, view, language, zone, names),
             )
 
 
@@ -136,7 +180,10 @@ class LiveBoards:
         self._boards: OrderedDict[tuple[str, str], Board] = OrderedDict()
 
     def board(self, view: str, language: Language) -> Board | None:
-        """``status``, ``site``, ``new``, ``stations``, ``station/{id}``; ``None`` for another name."""
+        """``status``, ``site``, ``new``, ``stations``, ``station-tiles`` or ``station/{id}``.
+
+        ``None`` for another name.
+        """
         key = (view, language.code)
         board = self._boards.get(key)
         if board is None:
@@ -158,6 +205,8 @@ class LiveBoards:
             return NewStationsPage(self._window_left_s)
         if view == "stations":
             return StationsPage(self._pages)
+        if view == "station-tiles":
+            return StationTilesPage()
         if view.startswith("station/"):
             return StationPage(view.removeprefix("station/"), self._pages)
         return None

@@ -8,8 +8,12 @@ from app.web.i18n import N_
 
 STATION_TABS: Final[tuple[tuple[str, str], ...]] = (
     ("", N_("Status")),
+    ("/configuration", N_("Configuration")),
+    ("/profiles", N_("Profiles")),
+    ("/actions", N_("Actions")),
     ("/security", N_("Security")),
     ("/frames", N_("Frames")),
     ("/messages", N_("Messages")),
+    ("/history", N_("History")),
 )
 """End of the address (behind ``/stations/{id}``) and name of each."""

@@ -55,6 +55,8 @@ def signature(connector: ConnectorView) -> Hashable:
         connector.place,
         connector.circuit_id,
         connector.max_ma,
+        connector.reserved_until_utc,
+        connector.reserved_for,
         is_stale(connector),
     )
 
@@ -116,12 +118,14 @@ def tile(
         f'<b class="n">{escaped(connector.station_name)}</b>'
         f'<span class="p"><bdi>{escaped(connector.place)}</bdi></span>'
         f'<span class="s"><svg class="i"><use href="#i-{words.icon}"/></svg>{escaped(state)}</span>'
-        f"{_figures(connector, language, circuits)}"
+        f"{_figures(connector, language, zone, circuits)}"
         f'<span class="e">{" · ".join(energy)}</span></a></li>'
     )
 
 
-def _figures(connector: ConnectorView, language: Language, circuits: Mapping[str, str]) -> str:
+def _figures(
+    connector: ConnectorView, language: Language, zone: ZoneInfo, circuits: Mapping[str, str]
+) -> str:
     if connector.state in _FLOWING:
         return (
             f'<span class="a">{amps_over_limit(connector, language)}</span>{phase_bars(connector)}'
@@ -132,6 +136,13 @@ def _figures(connector: ConnectorView, language: Language, circuits: Mapping[str
             "%(limit)s kept in reserve", limit=language.amperes(connector.limit_ma)
         )
         return f'<span class="r">{reserved}</span>'
+    if connector.reserved_until_utc is not None:
+        until = language.gettext(
+            "until %(time)s · %(who)s",
+            time=language.time(connector.reserved_until_utc, zone),
+            who=connector.reserved_for,
+        )
+        return f'<span class="r">{escaped(until)}</span>'
     return f'<span class="r">{_reason(connector, language, circuits)}</span>'
 
 

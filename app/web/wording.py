@@ -74,6 +74,17 @@ STATUSES: Mapping[ConnectorStatus, str] = {
 }
 
 
+MESSAGE_NAMES: Mapping[str, str] = {
+    "StatusNotification": N_("Status of the connectors"),
+    "MeterValues": N_("Measurements"),
+    "Heartbeat": N_("Sign of life"),
+    "BootNotification": N_("Make, model and firmware"),
+    "DiagnosticsStatusNotification": N_("State of its diagnostics"),
+    "FirmwareStatusNotification": N_("State of its update"),
+}
+"""Messages that a station can be asked for."""
+
+
 class ReasonWords(NamedTuple):
     """A reason in about four words for a tile, and as a full sentence for the station's page.
 

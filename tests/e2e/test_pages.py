@@ -23,6 +23,11 @@ PATIENCE_MS = 30_000
 SIZES = {"phone": (360, 800), "desk": (1400, 900)}
 PAGES = (
     "/", "/stations", "/stations/add", "/stations/new", "/stations/A-001", "/stations/A-001/edit",
+    "/stations/A-001/configuration", "/stations/A-001/configuration/change?key=LightIntensity",
+    "/stations/A-001/configuration?with=template:1", "/stations/A-001/profiles",
+    "/stations/A-001/actions", "/stations/A-001/history", "/stations/jobs", "/stations/jobs/1",
+    "/stations/templates", "/stations/templates/1", "/stations/bulk?do=restart&scope=all",
+    "/stations/bulk?do=settings&scope=all", "/stations/bulk?do=copy-keys&scope=all&from=A-001",
     "/stations/A-001/security", "/settings/stations-security",
     "/stations/A-001/messages?repair=mesurand", "/stations/A-001/messages?quirk=zone",
     "/stations/A-001/remove", "/stations/list", "/stations/scan", "/stations/sheets",
@@ -166,7 +171,7 @@ def test_every_page_is_accessible_and_quiet(
         violations[path] = axe_violations(page)
         if page.evaluate("document.documentElement.scrollWidth") > width:
             wide.append(path)
-        name = path.strip("/").replace("/", "_") or "site"
+        name = re.sub(r"[^A-Za-z0-9]+", "_", path).strip("_") or "site"
         page.screenshot(path=SHOTS / f"{name}-{size}-{theme}.png")
     made.close()
     assert {path: found for path, found in violations.items() if found} == {}
@@ -179,7 +184,9 @@ def test_targets_are_large_enough_for_a_thumb(browser: Browser, room: Room) -> N
     page = made.new_page()
     sign_in(page, room)
     small = {}
-    for path in ("/", "/stations/A-001", "/badges/add", "/settings"):
+    for path in (
+        "/", "/stations", "/stations/A-001", "/stations/A-001/actions", "/badges/add", "/settings",
+    ):  # fmt: skip
         page.goto(room.url + path)
         small[path] = page.evaluate(
             """() => [...document.querySelectorAll("button, .button, .nav a, .chip, select, input")]

@@ -36,6 +36,8 @@ from tests.support.garage import garage
 from tests.support.scripted import SetMeter
 
 P = ParamSpec("P")
+Instead = dict[str, Any] | str | None
+"""A payload, the code of a CALLERROR, or no answer at all."""
 START = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
 
@@ -115,6 +117,8 @@ class Lab:
         self._ends: dict[str, tuple[MemoryLink, MemoryLink]] = {}
         self.heard: list[tuple[str, str, dict[str, Any]]] = []
         """Calls that stations received: (station, action, payload)."""
+        self.instead: dict[tuple[str, str], Instead | Callable[[dict[str, Any]], Instead]] = {}
+        """What a station answers to an action instead of what it would."""
         self.stations = {
             name: SimStation(
                 StationConfig(
@@ -174,6 +178,7 @@ class Lab:
         self.manager.abandon()
         for task in self._tasks:
             task.cancel()
+        self._tasks.clear()
         for station_end, central_end in self._ends.values():
             central_end.abandon()
             station_end.hang_up()
@@ -242,7 +247,7 @@ class Lab:
         station_end, central_end = memory_link()
         self._ends[name] = (station_end, central_end)
         self._generation += 1
-        transport = _Tap(central_end, name, self.heard)
+        transport = _Tap(central_end, name, self.heard, self.instead)
         connection = StationConnection(
             name,
             transport,
@@ -269,16 +274,30 @@ class _Tap(MemoryTransport):
     """Notes what the manager says."""
 
     def __init__(
-        self, link: MemoryLink, name: str, heard: list[tuple[str, str, dict[str, Any]]]
+        self,
+        link: MemoryLink,
+        name: str,
+        heard: list[tuple[str, str, dict[str, Any]]],
+        instead: dict[tuple[str, str], Instead | Callable[[dict[str, Any]], Instead]],
     ) -> None:
         super().__init__(link)
+        self._end = link
         self._name = name
         self._heard = heard
+        self._instead = instead
 
     async def send(self, text: str) -> None:
         frame = json.loads(text)
         if frame[0] == 2:
             self._heard.append((self._name, frame[2], frame[3]))
+            if (self._name, frame[2]) in self._instead:
+                known = self._instead[self._name, frame[2]]
+                answer = known(frame[3]) if callable(known) else known
+                if isinstance(answer, str):
+                    self._end.deliver(json.dumps([4, frame[1], answer, "", {}]))
+                elif answer is not None:
+                    self._end.deliver(json.dumps([3, frame[1], answer]))
+                return
         await super().send(text)
 
 

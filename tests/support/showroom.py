@@ -38,6 +38,23 @@ from app.domain.badge import Badge
 from app.domain.evidence import EventKind, EvidenceEvent, EvidenceMonth, LimitRecord
 from app.domain.limits import Reason, ReasonCode
 from app.domain.meter import MeterConfig, MeterPlacement
+from app.domain.remote import (
+    BulkJob,
+    JobState,
+    KeyReading,
+    KeyTemplate,
+    Outage,
+    Outcome,
+    OutcomeState,
+    Reading,
+    Reservation,
+    SetupRecord,
+    SetupStep,
+    StationEvent,
+    StepRecord,
+    StepState,
+)
+from app.domain.remote import EventKind as RemoteEvent
 from app.domain.station import (
     ChargingStation,
     ConnectorKey,
@@ -172,6 +189,24 @@ _RULES: dict[str, Any] = {
     "priorities": [{"priority": 0, "badges": ["04A1B210", "04A1B211"], "to": "12:00"}],
     "tariff": [{"charge": "minimum", "from": "17:00", "to": "21:00", "spares_first": True}],
     "without_news": [{"circuit": "supply", "limit_a": 200}],
+}
+
+
+_SETTINGS = {
+    "AuthorizeRemoteTxRequests": "false",
+    "BlinkRepeat": "3",
+    "ChargeProfileMaxStackLevel": "100",
+    "ChargingScheduleAllowedChargingRateUnit": "Current",
+    "ConnectionTimeOut": "60",
+    "GetConfigurationMaxKeys": "20",
+    "HeartbeatInterval": "300",
+    "LocalAuthListEnabled": "true",
+    "MeterValueSampleInterval": "10",
+    "MeterValuesSampledData": "Current.Import,Power.Active.Import,Energy.Active.Import.Register",
+    "NumberOfConnectors": "1",
+    "SecurityProfile": "1",
+    "lgd.DayNightContact": "off",
+    "lgd.MaxCurrent": "32",
 }
 
 
@@ -482,6 +517,7 @@ class Showroom:
             )
         await self._remember(first, now)
         await self._protect(first.station_id, now)
+        await self._order(first, now)
         for n in range(3):
             await self.store.pending.save(
                 PendingStation(
@@ -563,6 +599,80 @@ class Showroom:
             at = now - timedelta(days=n, minutes=7)
             lost = TransactionStop(-1, at, at, 8_000_000 + 900 * n, "Local", f"04A1B2{n:02X}")
             await self.store.transactions.take_stop(station_id, lost)
+
+    async def _order(self, first: ConnectorKey, now: datetime) -> None:
+        """Settings read, a template, a job, orders and a history."""
+        stations = self.manager.configuration.current.stations
+        for ago, light in ((3, "50"), (0, "80")):
+            for station in stations[: 40 if ago == 0 else 1]:
+                keys = [
+                    KeyReading(
+                        name, value, name in ("NumberOfConnectors", "GetConfigurationMaxKeys")
+                    )
+                    for name, value in {**_SETTINGS, "LightIntensity": light}.items()
+                ]
+                keys.append(KeyReading("AuthorizationKey", None, secret=True))
+                await self.store.station_records.save_reading(
+                    Reading(station.station_id, now - timedelta(days=ago), "4.2.1", tuple(keys))
+                )
+        await self.store.station_records.save_template(
+            KeyTemplate(0, "Éclairage de nuit", {"LightIntensity": "20", "BlinkRepeat": "2"})
+        )
+        steps = {step: StepRecord(StepState.DONE, now) for step in SetupStep}
+        steps[SetupStep.READING] = StepRecord(StepState.REFUSED, now, "NotImplemented")
+        del steps[SetupStep.LOCAL_LIST]
+        await self.store.station_records.save_setup(SetupRecord(first.station_id, "4.2.1", steps))
+        await self.store.station_records.add_events(
+            [
+                StationEvent(now - timedelta(minutes=ago), first.station_id, kind, number, detail)
+                for ago, kind, number, detail in (
+                    (9_000, RemoteEvent.CONNECTED, 0, "192.168.1.21"),
+                    (9_000, RemoteEvent.BOOTED, 0, "4.2.1"),
+                    (8_999, RemoteEvent.SET_UP, 0, "reading"),
+                    (700, RemoteEvent.FAULT, 1, "GroundFailure"),
+                    (640, RemoteEvent.FAULT_OVER, 1, "GroundFailure"),
+                    (90, RemoteEvent.COMMAND, 0, "admin · reset-soft · Accepted"),
+                    (88, RemoteEvent.LOST, 0, ""),
+                )
+            ]
+        )
+        outcomes = [Outcome(station.station_id) for station in stations]
+        for n in range(len(outcomes)):
+            state, answer, key = OutcomeState.DONE, "Accepted", ""
+            if n % 13 == 3:
+                state, answer, key = OutcomeState.REFUSED, "Rejected", "station-refused"
+            elif n % 17 == 2:
+                state, answer, key = OutcomeState.UNREACHABLE, "", "station-offline"
+            outcomes[n] = Outcome(
+                stations[n].station_id,
+                state,
+                "Reset",
+                answer,
+                key,
+                {"station": stations[n].station_id, "answer": answer},
+                1,
+            )
+        await self.store.jobs.create(
+            BulkJob(
+                0,
+                "restart",
+                {"kind": "soft"},
+                "admin",
+                now - timedelta(hours=2),
+                tuple(outcomes),
+                JobState.DONE,
+                now - timedelta(hours=2) + timedelta(minutes=5),
+            )
+        )
+        await self.store.orders.save_outage(
+            Outage(0, first.station_id, 1, now + timedelta(hours=9), None, "admin")
+        )
+        await self.store.orders.save_reservation(
+            Reservation(
+                0, first.station_id, 1, f"04A1B2{0:02X}", now, now + timedelta(hours=2), "admin"
+            )
+        )
+        await self.manager.remote.load()
 
     async def _remember(self, first: ConnectorKey, now: datetime) -> None:
         """A session explained from its beginning to now, and a year of evidence."""

@@ -6,6 +6,7 @@ import contextlib
 from datetime import datetime
 from pathlib import Path
 
+from app.adapters.storage.bulk_jobs import SqliteJobRepository
 from app.adapters.storage.conduct import SqliteCapabilityRepository, SqliteConductRepository
 from app.adapters.storage.copies import known_steps
 from app.adapters.storage.database import (
@@ -21,6 +22,7 @@ from app.adapters.storage.later_version import go_back, go_on, last_set_aside
 from app.adapters.storage.learnt import SqliteLearntRepository
 from app.adapters.storage.limits import SqliteLimitRepository
 from app.adapters.storage.migration import migrate
+from app.adapters.storage.orders import SqliteOrderRepository
 from app.adapters.storage.outside_limits import SqliteOutsideLimitRepository
 from app.adapters.storage.parked import SqliteParkedStopRepository
 from app.adapters.storage.people import (
@@ -32,6 +34,7 @@ from app.adapters.storage.plans import SqlitePlanRepository
 from app.adapters.storage.repairs import SqliteQuirkRepository, SqliteRepairRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
+from app.adapters.storage.station_records import SqliteStationRecordRepository
 from app.adapters.storage.station_security import SqliteSecurityRepository
 from app.adapters.storage.transactions import SqliteTransactionRepository
 from app.domain.errors import StorageError
@@ -72,6 +75,9 @@ class SqliteStore:
         self.parked = SqliteParkedStopRepository(engine)
         self.repairs = SqliteRepairRepository(engine)
         self.quirks = SqliteQuirkRepository(engine)
+        self.orders = SqliteOrderRepository(engine)
+        self.station_records = SqliteStationRecordRepository(engine)
+        self.jobs = SqliteJobRepository(engine)
 
     @property
     def dropped_samples(self) -> int:

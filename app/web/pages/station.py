@@ -15,7 +15,7 @@ from app.domain.errors import (
     StationUnreachableError,
 )
 from app.domain.station import ChargingStation, ConnectorKey
-from app.web import conduct
+from app.web import answers, conduct
 from app.web.forms import Form
 from app.web.http import STATUS_OF, Visit
 from app.web.tiles import quoted
@@ -43,7 +43,7 @@ async def start(visit: Visit) -> Response:
     key = _connector(visit, form)
     id_tag = form.text("id_tag", most=20, needed=True)
     return await _command(
-        visit, visit.services.stations.start(key, id_tag, visit.actor), "start-sent"
+        visit, visit.services.remote.commands.start(key, id_tag, visit.actor), "start-sent"
     )
 
 
@@ -51,7 +51,16 @@ async def stop(visit: Visit) -> Response:
     """Ends the running charge."""
     form = await visit.form()
     key = _connector(visit, form)
-    return await _command(visit, visit.services.stations.stop(key, visit.actor), "stop-sent")
+    return await _command(visit, visit.services.remote.commands.stop(key, visit.actor), "stop-sent")
+
+
+async def unlock(visit: Visit) -> Response:
+    """Frees the plug."""
+    form = await visit.form()
+    key = _connector(visit, form)
+    return await _command(
+        visit, visit.services.remote.commands.unlock(key, visit.actor), "unlock-sent"
+    )
 
 
 async def reset(visit: Visit) -> Response:
@@ -60,7 +69,7 @@ async def reset(visit: Visit) -> Response:
     hard = form.choice("kind", ("soft", "hard")) == "hard"
     station_id = station_of(visit).station_id
     return await _command(
-        visit, visit.services.stations.reset(station_id, hard, visit.actor), "reset-sent"
+        visit, visit.services.remote.commands.reset(station_id, hard, visit.actor), "reset-sent"
     )
 
 
@@ -72,7 +81,7 @@ def _connector(visit: Visit, form: Form) -> ConnectorKey:
     return ConnectorKey(station.station_id, connector_id)
 
 
-async def _command(visit: Visit, command: Awaitable[None], notice: str) -> Response:
+async def _command(visit: Visit, command: Awaitable[object], notice: str) -> Response:
     try:
         await command
     except (StationRefusedError, StationUnreachableError, InvalidInputError) as error:
@@ -105,6 +114,11 @@ async def _page(visit: Visit, error: BornierError | None = None) -> Response:
         conduct=conduct.facts(known, visit.language),
         disobedience=known.history,
         blocks=blocks,
-        refusal="" if error is None else visit.say(error),
-        refusal_key="" if error is None else error.key,
+        said=None if error is None else answers.said_of_error(visit, error),
+        setup=services.remote.set_up_of(station.station_id),
+        steps=answers.STEPS,
+        step_states=answers.STEP_STATES,
+        outages=services.remote.outages.of(station.station_id),
+        reservations=services.remote.reservations.of(station.station_id),
+        now=services.clock.utc_now(),
     )

@@ -1,4 +1,4 @@
-"""``/stations``: the list, and adding, editing and removing a station."""
+"""``/stations/add``, ``/edit`` and ``/remove``: the form of a station."""
 
 from __future__ import annotations
 
@@ -16,49 +16,6 @@ from app.web.pages.station import station_of
 from app.web.tiles import quoted
 
 MOST_CONNECTORS = 4
-
-
-async def page(visit: Visit) -> Response:
-    """All stations, or those that match the search."""
-    wanted = visit.request.query_params.get("q", "").strip()
-    services = visit.services
-    tree = services.circuits.tree()
-    views: dict[str, list[object]] = {}
-    if visit.site is not None:
-        for view in visit.site.connectors:
-            views.setdefault(view.key.station_id, []).append(view)
-    rows = []
-    for station in services.stations.configuration():
-        identity = services.stations.identity(station.station_id)
-        circuit = tree[station.circuit_id].name
-        words = (
-            station.station_id,
-            station.name,
-            station.place,
-            circuit,
-            identity.vendor,
-            identity.model,
-            identity.serial,
-            identity.firmware,
-        )
-        if wanted.casefold() not in " ".join(words).casefold():
-            continue
-        rows.append(
-            {
-                "station": station,
-                "identity": identity,
-                "circuit": circuit,
-                "views": views.get(station.station_id, []),
-                "repairs": sum(services.stations.repairs(station.station_id).values()),
-            }
-        )
-    return visit.render(
-        "stations.html",
-        rows=rows,
-        wanted=wanted,
-        total=len(services.stations.configuration()),
-        pending=services.adoption.waiting(),
-    )
 
 
 async def add_page(visit: Visit) -> Response:

@@ -652,7 +652,7 @@ async def test_crossed_outlets_are_told_apart_in_both_directions(site: MemoryMan
     station = site.connect("A-2")
     number = await started(site, station, connectorId=1)
     assert running(site, "A-2", 2) == number
-    await site.manager.services.stations.start(ConnectorKey("A-2", 1), "C0FFEE", "admin")
+    await site.manager.services.remote.commands.start(ConnectorKey("A-2", 1), "C0FFEE", "admin")
     assert station.sent("RemoteStartTransaction")[-1]["connectorId"] == 2
 
 

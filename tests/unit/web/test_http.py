@@ -28,6 +28,14 @@ pytestmark = pytest.mark.asyncio(loop_scope="module")
 
 PAGES = (
     "/", "/?state=charging", "/stations", "/stations?q=allée", "/stations?q=nothing-like-it",
+    "/stations?view=tiles", "/stations?view=table&sort=-energy&state=charging&trouble=any",
+    "/stations/jobs", "/stations/templates", "/stations/templates/add?from=A-001",
+    "/stations/bulk?do=restart&s=A-001&s=A-002", "/stations/bulk?do=settings&scope=all",
+    "/stations/bulk?do=copy-settings&scope=all&from=A-001", "/stations/bulk?do=template&scope=all",
+    "/stations/bulk?do=trigger&scope=ticked", "/stations/A-001/configuration",
+    "/stations/A-001/configuration/change?key=LightIntensity",
+    "/stations/A-001/configuration/change?key=AuthorizationKey",
+    "/stations/A-001/profiles", "/stations/A-001/actions", "/stations/A-001/history",
     "/stations/add", "/stations/new", "/stations/A-001", "/stations/A-001/edit",
     "/stations/A-001/remove", "/sessions", "/sessions?page=2", "/sessions?page=x", "/badges",
     "/badges?q=claire", "/badges?q=nobody-at-all", "/badges/add", "/badges/add?number=04AA",
