@@ -101,6 +101,8 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_host=options.ocpp_host,
         ocpp_port=options.ocpp_port,
         ocpps_port=options.ocpps_port,
+        ftp_port=options.ftp_port,
+        ftp_passive_ports=options.ftp_passive_ports,
         public_names=tuple(options.name),
     )
     settings.data_dir.mkdir(parents=True, exist_ok=True)
@@ -151,6 +153,18 @@ def _parser() -> argparse.ArgumentParser:
     serve.add_argument("--ocpp-port", type=int, default=8080, help="stations")
     serve.add_argument(
         "--ocpps-port", type=_port_or_off, default=8081, help='stations over TLS; "off" for none'
+    )
+    serve.add_argument(
+        "--ftp-port",
+        type=_port_or_off,
+        default=8021,
+        help='files of stations by FTP, while one needs it; "off" for none',
+    )
+    serve.add_argument(
+        "--ftp-passive-ports",
+        type=_port_range,
+        default=(8022, 8029),
+        help="FTP's data connections, first-last",
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"
@@ -282,6 +296,14 @@ def _add_passphrase(parser: argparse.ArgumentParser) -> None:
 
 def _port_or_off(text: str) -> int | None:
     return None if text == "off" else int(text)
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    ports = int(first), int(last if dash else first)
+    if not 0 < ports[0] <= ports[1] < 65536:
+        raise argparse.ArgumentTypeError("first-last")
+    return ports
 
 
 def _count(text: str) -> int:

@@ -30,6 +30,12 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     ocpps_port: int | None = 8081
     """``wss://…:8081/ocpp/{station_id}``, the same stations over TLS; ``None`` for no such port."""
 
+    ftp_port: int | None = 8021
+    """FTP for files of stations, open only while one needs it; ``None`` for no FTP at all."""
+
+    ftp_passive_ports: tuple[int, int] = (8022, 8029)
+    """First and last port of FTP's data connections; a firewall has to let them pass."""
+
     public_names: tuple[str, ...] = ()
     """Further names and addresses that the certificates shall carry."""
 
@@ -53,6 +59,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     evidence_retention_days: int = 3 * 366
     """Overloads and reactions older than this are deleted."""
+
+    diagnostics_retention_days: int = 90
+    """Diagnostics that stations left longer ago are deleted."""
+
+    @property
+    def files(self) -> Path:
+        """The folder of firmware and diagnostics."""
+        return self.data_dir / "files"
 
     @property
     def database(self) -> Path:

@@ -13,6 +13,10 @@ from collections.abc import Sequence
 
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
+from app.adapters.file_drop_ftp import FtpDrop
+from app.adapters.file_drop_http import FileDropApp
+from app.adapters.file_vault import DiskVault
+from app.adapters.local_address import RoutedAddresses
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
 from app.adapters.ocpp_server import OcppListener, OcppSettings
@@ -24,8 +28,11 @@ from app.adapters.tls_ports import TlsPort, pages_tls, stations_tls
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
+from app.domain.station_files import Scheme
 from app.greeting import Ports, greeting
 from app.services.circuits import MeterTest
+from app.services.file_drop import Ports as DropPorts
+from app.services.file_ports import FileAdapters
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import Clock
@@ -60,6 +67,7 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             OcppSettings(host=settings.ocpp_host, port=settings.ocpp_port),
             clock,
             registry=registry,
+            files=FileDropApp(manager.files.drop, Scheme.HTTP),
         )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
@@ -85,10 +93,12 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
                 clock,
                 tls=tls_ports[1].load(),
                 registry=registry,
+                files=FileDropApp(manager.files.drop, Scheme.HTTPS),
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
             ocpps_port = ocpps.port
+        await _open_drop(manager, stack, ocpp.port, ocpps_port)
         sys.stdout.write(
             greeting(
                 settings.web_host,
@@ -108,6 +118,21 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
         await stopped.wait()
         system.stopping()
         log.info("stopping")
+
+
+async def _open_drop(
+    manager: Manager, stack: contextlib.AsyncExitStack, http_port: int, https_port: int | None
+) -> None:
+    """Tells where stations fetch and leave files; FTP opens by itself when one needs it."""
+    settings = manager.settings
+    ftp = None
+    if settings.ftp_port is not None:
+        first, last = settings.ftp_passive_ports
+        ftp = FtpDrop(
+            manager.files.drop, settings.ocpp_host, settings.ftp_port, range(first, last + 1)
+        )
+        stack.push_async_callback(ftp.close)
+    await manager.files.drop.serve_at(DropPorts(http_port, https_port, settings.ftp_port), ftp)
 
 
 def _cycles(manager: Manager) -> bool:
@@ -149,4 +174,5 @@ def real_adapters(settings: Settings, hasher: Argon2Hasher) -> Adapters:
         meter_models=meter_models(catalogue),
         meter_tester=test,
         random=random.random,
+        files=FileAdapters(DiskVault(settings.files), RoutedAddresses()),
     )

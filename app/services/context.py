@@ -21,6 +21,7 @@ from app.services.rules import Rules
 from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.site_tokens import SiteTokens
+from app.services.station_files import StationFiles
 from app.services.stations import StationService
 
 
@@ -46,3 +47,4 @@ class Services:
     history: LimitHistory
     evidence: EvidenceService
     safety: SafetyCase
+    files: StationFiles

@@ -7,7 +7,7 @@ sockets around it.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from math import inf
 
@@ -29,6 +29,7 @@ from app.services.control_loop import ControlLoop, model_of
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.file_ports import FileAdapters
 from app.services.health import Check, HealthService
 from app.services.history import LimitHistory
 from app.services.inbox import Inbox
@@ -47,6 +48,7 @@ from app.services.rules import Rules
 from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.site_tokens import SiteTokens
+from app.services.station_files import StationFiles
 from app.services.stations import StationService
 from app.services.tasks import TaskSupervisor
 
@@ -66,6 +68,8 @@ class Adapters:
     meter_tester: MeterTester
     random: Callable[[], float]
     """Uniform in [0, 1): spreads retries of stations."""
+    files: FileAdapters = field(default_factory=FileAdapters)
+    """Where files of stations lie; by default there are none."""
 
 
 class Manager:
@@ -162,6 +166,17 @@ class Manager:
                 heartbeat_s=settings.heartbeat_interval_s, waiting_s=settings.pending_interval_s
             ),
         )
+        self.files = StationFiles(
+            records=store.files,
+            adapters=adapters.files,
+            registry=self.registry,
+            configuration=self.configuration,
+            badges=self.badges,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
+        self.files.answer(self.handler)
         self.history = LimitHistory(store.history, clock)
         self.evidence = EvidenceService(
             store.evidence,
@@ -182,6 +197,10 @@ class Manager:
                 (store.conduct.prune, CONDUCT_KEPT),
                 (store.history.prune, timedelta(days=settings.history_retention_days)),
                 (store.evidence.prune, timedelta(days=settings.evidence_retention_days)),
+                (
+                    self.files.diagnostics.prune,
+                    timedelta(days=settings.diagnostics_retention_days),
+                ),
             ),
         )
         self.health = HealthService(clock)
@@ -206,6 +225,7 @@ class Manager:
             history=self.history,
             evidence=self.evidence,
             safety=self.safety,
+            files=self.files,
         )
         self._add_probes()
 
@@ -232,12 +252,14 @@ class Manager:
         else:
             await self.meters.configure(self.configuration.current)
         await self.detective.load()
+        await self.files.load()
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
         self._tasks.start(self.history.run(), "limit history")
         self._tasks.start(self.evidence.run(), "evidence")
         self._tasks.start(self._retention.run(), "retention")
         self._tasks.start(self.external.run(), "outside limits")
+        self.files.start()
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""

@@ -26,6 +26,7 @@ from app.services.energy_ports import (
     LimitHistoryRepository,
     OutsideLimitRepository,
 )
+from app.services.file_ports import RecordRepository
 
 
 class Clock(Protocol):
@@ -449,6 +450,11 @@ class Store(Protocol):
     @property
     def conduct(self) -> ConductRepository:
         """How stations behave."""
+        ...
+
+    @property
+    def files(self) -> RecordRepository:
+        """Files of stations, and the lists they hold."""
         ...
 
     @property

@@ -27,6 +27,7 @@ from app.adapters.storage.people import (
     SqliteAuditRepository,
     SqliteBadgeRepository,
 )
+from app.adapters.storage.records import SqliteRecordRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
 from app.adapters.storage.transactions import SqliteTransactionRepository
@@ -63,6 +64,7 @@ class SqliteStore:
         self.capabilities = SqliteCapabilityRepository(engine)
         self.conduct = SqliteConductRepository(engine)
         self.learnt = SqliteLearntRepository(engine)
+        self.files = SqliteRecordRepository(engine)
 
     @property
     def dropped_samples(self) -> int:
