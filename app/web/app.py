@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from app.domain.errors import BornierError
 from app.services.context import Services
+from app.services.firmware import FILE_MOST
 from app.web.api.health import health
 from app.web.api.limits import delete_limit, limits, put_limit
 from app.web.api.session_trace import session_trace
@@ -26,10 +27,12 @@ from app.web.pages import (
     badges,
     circuits,
     evidence,
+    firmware,
     help_pages,
     live,
     meters,
     new_stations,
+    offline_badges,
     outside,
     phases,
     sessions,
@@ -38,6 +41,7 @@ from app.web.pages import (
     sharing_rules,
     site,
     station,
+    station_files,
     stations,
 )
 from app.web.rendering import Pages
@@ -114,7 +118,30 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         post("/stations/{station_id:path}/start", station.start),
         post("/stations/{station_id:path}/stop", station.stop),
         post("/stations/{station_id:path}/reset", station.reset),
+        get("/stations/{station_id:path}/files", station_files.page),
+        post("/stations/{station_id:path}/files", station_files.ask),
+        get("/stations/{station_id:path}/files/{file_id}", station_files.download),
+        post("/stations/{station_id:path}/files/{file_id}/delete", station_files.remove),
         get("/stations/{station_id:path}", station.page),
+        get("/firmware", firmware.page),
+        get("/firmware/add", firmware.add_page),
+        Route(
+            "/firmware/add",
+            endpoint(web, firmware.add),
+            methods=["POST"],
+            max_body_size=FILE_MOST + BODY_MOST,
+        ),
+        get("/firmware/diagnostics", station_files.many_page),
+        post("/firmware/diagnostics", station_files.ask_many),
+        get("/firmware/campaigns/add", firmware.campaign_form),
+        post("/firmware/campaigns/add", firmware.campaign_add),
+        get("/firmware/campaigns/{campaign_id:int}", firmware.campaign_page),
+        post("/firmware/campaigns/{campaign_id:int}", firmware.campaign_act),
+        get("/firmware/files/{file_id}/remove", firmware.remove_page),
+        post("/firmware/files/{file_id}/remove", firmware.remove),
+        get("/settings/offline-badges", offline_badges.page),
+        post("/settings/offline-badges", offline_badges.save),
+        post("/settings/offline-badges/resend", offline_badges.resend),
         get("/sessions", sessions.page),
         get("/sessions/{transaction_id:int}", sessions.session_page),
         get("/evidence", evidence.page),
