@@ -28,7 +28,10 @@ PAGES = (
     "/settings/sharing", "/settings/sharing/outside", "/settings/sharing/limits/add",
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",
     "/settings/energy/add", "/settings/energy/aa/attach", "/evidence",
-    "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
+    "/firmware", "/firmware/add", "/firmware/diagnostics", "/firmware/campaigns/2",
+    "/firmware/campaigns/add?file=aaaaaaaaaaaaaaaaaaaaaaaa&model=",
+    "/firmware/files/bbbbbbbbbbbbbbbbbbbbbbbb/remove", "/stations/A-001/files",
+    "/settings/offline-badges", "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
     "/password", "/help", "/help/errors/DLM-003", "/nothing-here",
 )  # fmt: skip
 

@@ -21,6 +21,8 @@ from typing import Any
 import msgspec
 
 from app.adapters.clock import SystemClock
+from app.adapters.file_vault import DiskVault
+from app.adapters.local_address import RoutedAddresses
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
@@ -42,6 +44,8 @@ from app.domain.station import (
 from app.domain.transaction import Sample
 from app.domain.units import PHASES, PhaseCurrents
 from app.services.circuits import MeterTest
+from app.services.file_drop import Ports
+from app.services.file_ports import FileAdapters
 from app.services.live import (
     Alarm,
     CircuitView,
@@ -55,6 +59,7 @@ from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
 from app.services.ports import NewTransaction, SiteConfiguration, TransactionStop
 from app.web.app import create_app
+from tests.support.showroom_files import furnish_files
 
 PASSWORD = "une borne bien gardée"
 HOLDERS = (
@@ -393,6 +398,7 @@ class Showroom:
                 meter_models=meter_models(catalogue),
                 meter_tester=test,
                 random=random.Random(1).random,
+                files=FileAdapters(DiskVault(self._settings.files), RoutedAddresses()),
             ),
         )
         self.services = self.manager.services
@@ -455,6 +461,11 @@ class Showroom:
                 first, None, Sample(at, 0.0, current_ma=currents, power_w=step * 690 // 1000), step
             )
         await self._remember(first, now)
+        drop = self.services.files.drop
+        ids = [station.station_id for station in stations]
+        await furnish_files(self.store.files, drop.vault, ids, now)
+        await self.services.files.load()
+        await drop.serve_at(Ports(http=8080, https=8081), None)
         for n in range(3):
             await self.store.pending.save(
                 PendingStation(
