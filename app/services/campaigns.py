@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Sequence
-from datetime import UTC, timedelta
+from datetime import UTC
 from typing import Final
 
 import msgspec
@@ -45,22 +45,26 @@ from app.ocpp16.actions.file_calls import (
     FirmwareStatus,
     FirmwareStatusNotification,
     FirmwareStatusNotificationConfirmation,
-    UpdateFirmware,
 )
 from app.ocpp16.actions.security_calls import (
-    Firmware,
     SignedFirmwareStatus,
     SignedFirmwareStatusNotification,
     SignedFirmwareStatusNotificationConfirmation,
-    SignedUpdateFirmware,
-    UpdateFirmwareStatus,
 )
-from app.ocpp16.session import Priority
 from app.services.audit import AuditTrail
 from app.services.configuration import ConfigurationService
-from app.services.file_drop import DropOrder, Fetch, FileDrop
+from app.services.file_drop import DropOrder, FileDrop
 from app.services.file_ports import Received, RecordRepository
 from app.services.firmware import FirmwareFiles
+from app.services.firmware_orders import (
+    PURPOSE,
+    SIGNED_FAILURES,
+    SIGNED_STAGES,
+    STAGES,
+    FirmwareOrders,
+    is_ready,
+    subject_of,
+)
 from app.services.intake import Caller
 from app.services.ports import Clock
 from app.services.registry import Registry, StationLive
@@ -71,35 +75,9 @@ from app.services.zones import zone_named
 
 log = logging.getLogger(__name__)
 
-PURPOSE: Final = "firmware"
-TELL_TIMEOUT_S: Final = 30.0
 TICK_S: Final = 5.0
-ORDER_LASTS: Final = timedelta(hours=6)
 AT_ONCE_MOST: Final = 20
 ACTOR: Final = "manager"
-
-_FEATURE_MISSING = ("NotImplemented", "NotSupported")
-
-_STAGES: Final = {
-    FirmwareStatus.DOWNLOADING: Stage.DOWNLOADING,
-    FirmwareStatus.DOWNLOADED: Stage.DOWNLOADED,
-    FirmwareStatus.INSTALLING: Stage.INSTALLING,
-    FirmwareStatus.INSTALLED: Stage.INSTALLED,
-}
-_SIGNED_STAGES: Final = {
-    SignedFirmwareStatus.DOWNLOADING: Stage.DOWNLOADING,
-    SignedFirmwareStatus.DOWNLOADED: Stage.DOWNLOADED,
-    SignedFirmwareStatus.SIGNATURE_VERIFIED: Stage.DOWNLOADED,
-    SignedFirmwareStatus.INSTALL_SCHEDULED: Stage.DOWNLOADED,
-    SignedFirmwareStatus.INSTALLING: Stage.INSTALLING,
-    SignedFirmwareStatus.INSTALLED: Stage.INSTALLED,
-    SignedFirmwareStatus.INSTALL_REBOOTING: Stage.INSTALLED,
-}
-_SIGNED_FAILURES: Final = {
-    SignedFirmwareStatus.INSTALLATION_FAILED: Why.INSTALLATION,
-    SignedFirmwareStatus.INSTALL_VERIFICATION_FAILED: Why.INSTALLATION,
-    SignedFirmwareStatus.INVALID_SIGNATURE: Why.SIGNATURE,
-}
 
 
 class CampaignOrder(msgspec.Struct, frozen=True):
@@ -138,6 +116,7 @@ class Campaigns:
         self._audit = audit
         self._tasks = tasks
         self._clock = clock
+        self._orders = FirmwareOrders(drop, habits, clock)
         self._campaigns = Shelf(records, "campaign", Campaign)
         self._updates = Shelf(records, "campaign-update", StationUpdate)
         self._changing = asyncio.Lock()
@@ -152,7 +131,7 @@ class Campaigns:
         for update in self._updates:
             if update.stage is Stage.TOLD and not update.order_id:
                 waiting = msgspec.structs.replace(update, stage=Stage.WAITING)
-                await self._updates.put((_subject(update), waiting))
+                await self._updates.put((subject_of(update), waiting))
 
     # ------------------------------------------------------------- pages
 
@@ -218,7 +197,7 @@ class Campaigns:
             for position, station_id in enumerate(stations)
         ]
         # The stations first: a crash in between leaves updates that belong to no campaign.
-        await self._updates.put(*((_subject(each), each) for each in updates))
+        await self._updates.put(*((subject_of(each), each) for each in updates))
         await self._campaigns.put((str(campaign.campaign_id), campaign))
         await self._audit.record(
             actor, "campaign-created", str(campaign.campaign_id), f"{file.name}, {len(stations)}"
@@ -290,7 +269,7 @@ class Campaigns:
         """FirmwareStatusNotification (clause 4.5)."""
         update = self._running(caller.link.station_id)
         if update is not None:
-            stage = _STAGES.get(request.status)
+            stage = STAGES.get(request.status)
             if stage is not None:
                 await self._move(update, stage)
             elif request.status is FirmwareStatus.DOWNLOAD_FAILED:
@@ -305,8 +284,8 @@ class Campaigns:
         """SignedFirmwareStatusNotification (security extension, message 4.16)."""
         update = self._running(caller.link.station_id)
         if update is not None and request.request_id in (None, update.request_id):
-            stage = _SIGNED_STAGES.get(request.status)
-            why = _SIGNED_FAILURES.get(request.status)
+            stage = SIGNED_STAGES.get(request.status)
+            why = SIGNED_FAILURES.get(request.status)
             if stage is not None:
                 await self._move(update, stage)
             elif why is not None:
@@ -378,7 +357,7 @@ class Campaigns:
                 break
             if update.stage is Stage.WAITING and update.station_id not in busy:
                 station = self._registry.station(update.station_id)
-                if station is not None and _ready(station, campaign.idle_only):
+                if station is not None and is_ready(station, campaign.idle_only):
                     await self._begin(update, station)
                     free -= 1
 
@@ -402,7 +381,7 @@ class Campaigns:
             order_id="",
         )
         if await self._replace(update, told):
-            self._tasks.start(self._tell(_subject(update)), f"firmware {update.station_id}")
+            self._tasks.start(self._tell(subject_of(update)), f"firmware {update.station_id}")
 
     async def _tell_again(self, update: StationUpdate) -> None:
         """By another scheme."""
@@ -410,7 +389,7 @@ class Campaigns:
         again = msgspec.structs.replace(update, stage=Stage.TOLD, since_utc=now, order_id="")
         if await self._replace(update, again):
             await self._drop.close(update.order_id)
-            self._tasks.start(self._tell(_subject(update)), f"firmware {update.station_id}")
+            self._tasks.start(self._tell(subject_of(update)), f"firmware {update.station_id}")
 
     async def _tell(self, subject: str) -> None:
         update = self._updates.get(subject)
@@ -441,72 +420,11 @@ class Campaigns:
             await self._end(self._updates.get(subject), Stage.FAILED, Why.DOWNLOAD, error.key)
 
     async def _send(self, update: StationUpdate, file: FirmwareFile, station: StationLive) -> None:
-        link = station.link
-        assert link is not None
-        scheme = self._habits.next(station, PURPOSE, update.tried)
-        if scheme is None:
-            raise StorageError("files-unavailable")
-        subject = _subject(update)
-        opened = await self._drop.open(
-            update.station_id,
-            link.address,
-            scheme,
-            Fetch(file.file_id, file.name),
-            purpose=PURPOSE,
-            subject=subject,
-            lasts=ORDER_LASTS,
-        )
-        ordered = msgspec.structs.replace(
-            update,
-            tried=(*update.tried, scheme),
-            order_id=opened.order.order_id,
-            request_id=_request_id(update),
-        )
+        ordered, url = await self._orders.open(update, file, station)
         if not await self._replace(update, ordered):
-            await self._drop.close(opened.order.order_id)
+            await self._drop.close(ordered.order_id)
             return
-        if file.signed and await self._send_signed(ordered, file, station, opened.url):
-            return
-        order = UpdateFirmware(
-            location=opened.url,
-            retrieve_date=self._clock.utc_now(),
-            retries=2,
-            retry_interval=60,
-        )
-        await link.call(order, priority=Priority.CONTROL, timeout_s=TELL_TIMEOUT_S)
-
-    async def _send_signed(
-        self, update: StationUpdate, file: FirmwareFile, station: StationLive, url: str
-    ) -> bool:
-        """Whether the station knows signed firmware; raises when it does and refuses."""
-        link = station.link
-        if link is None:
-            raise StationUnreachableError("station-offline", station=update.station_id)
-        request = SignedUpdateFirmware(
-            request_id=update.request_id,
-            firmware=Firmware(
-                location=url,
-                retrieve_date_time=self._clock.utc_now(),
-                signing_certificate=file.certificate,
-                signature=file.signature,
-            ),
-            retries=2,
-            retry_interval=60,
-        )
-        try:
-            answer = await link.call(request, priority=Priority.CONTROL, timeout_s=TELL_TIMEOUT_S)
-        except StationRefusedError as refusal:
-            if str(refusal.params.get("answer", "")).startswith(_FEATURE_MISSING):
-                return False
-            raise
-        if answer.status not in (
-            UpdateFirmwareStatus.ACCEPTED,
-            UpdateFirmwareStatus.ACCEPTED_CANCELED,
-        ):
-            raise StationRefusedError(
-                "station-refused", station=update.station_id, answer=answer.status.value
-            )
-        return True
+        await self._orders.send(ordered, file, station, url)
 
     # ------------------------------------------------------------- changing an update
 
@@ -532,7 +450,7 @@ class Campaigns:
         if update is None:
             return
         async with self._changing:
-            current = self._updates.get(_subject(update))
+            current = self._updates.get(subject_of(update))
             after = None if current is None else moved(current, stage, self._clock.utc_now())
             if after is not None:
                 await self._put([after])
@@ -546,7 +464,7 @@ class Campaigns:
     async def _replace(self, before: StationUpdate, after: StationUpdate) -> bool:
         """Writes ``after`` unless something else has changed the update since ``before``."""
         async with self._changing:
-            if self._updates.get(_subject(before)) != before:
+            if self._updates.get(subject_of(before)) != before:
                 return False
             await self._put([after])
         if after.stage.ended:
@@ -556,7 +474,7 @@ class Campaigns:
 
     async def _put(self, updates: Sequence[StationUpdate]) -> None:
         if updates:
-            await self._updates.put(*((_subject(each), each) for each in updates))
+            await self._updates.put(*((subject_of(each), each) for each in updates))
 
     async def _turn(
         self, campaign_id: int, states: Sequence[CampaignState], to: CampaignState, actor: str
@@ -577,19 +495,3 @@ class Campaigns:
             if campaign.file_id == file_id and ongoing:
                 return True
         return False
-
-
-def _ready(station: StationLive, idle_only: bool) -> bool:
-    """Whether a station can be told now."""
-    if not station.online or not station.set_up:
-        return False
-    return not idle_only or all(live.transaction is None for live in station.connectors.values())
-
-
-def _subject(update: StationUpdate) -> str:
-    return f"{update.campaign_id} {update.station_id}"
-
-
-def _request_id(update: StationUpdate) -> int:
-    """Differs for each station and each attempt, and fits into 31 bits."""
-    return (update.campaign_id * 100_000 + update.position * 10 + len(update.tried)) % (2**31)
