@@ -102,6 +102,8 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_port=options.ocpp_port,
         ocpps_port=options.ocpps_port,
         ocpp_strict=options.ocpp_strict,
+        ftp_port=options.ftp_port,
+        ftp_passive_ports=options.ftp_passive_ports,
         public_names=tuple(options.name),
         announce=options.announce,
         frames_most_mb=options.frames_mb,
@@ -160,6 +162,18 @@ def _parser() -> argparse.ArgumentParser:
         "--ocpp-strict",
         action="store_true",
         help="no repairs of what stations send: for conformance tests only",
+    )
+    serve.add_argument(
+        "--ftp-port",
+        type=_port_or_off,
+        default=8021,
+        help='files of stations by FTP, while one needs it; "off" for none',
+    )
+    serve.add_argument(
+        "--ftp-passive-ports",
+        type=_port_range,
+        default=(8022, 8029),
+        help="FTP's data connections, first-last",
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"
@@ -301,6 +315,14 @@ def _add_passphrase(parser: argparse.ArgumentParser) -> None:
 
 def _port_or_off(text: str) -> int | None:
     return None if text == "off" else int(text)
+
+
+def _port_range(text: str) -> tuple[int, int]:
+    first, dash, last = text.partition("-")
+    ports = int(first), int(last if dash else first)
+    if not 0 < ports[0] <= ports[1] < 65536:
+        raise argparse.ArgumentTypeError("first-last")
+    return ports
 
 
 def _count(text: str) -> int:

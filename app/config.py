@@ -32,6 +32,11 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ocpp_strict: bool = False
     """Reads stations exactly as OCPP 1.6 says, without repairs: for conformance tests only."""
+    ftp_port: int | None = 8021
+    """FTP for files of stations, open only while one needs it; ``None`` for no FTP at all."""
+
+    ftp_passive_ports: tuple[int, int] = (8022, 8029)
+    """First and last port of FTP's data connections; a firewall has to let them pass."""
 
     public_names: tuple[str, ...] = ()
     """Further names and addresses that the certificates shall carry."""
@@ -70,6 +75,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     def frame_file(self) -> Path:
         """The recorded frames: a SQLite file that is in no backup."""
         return self.data_dir / "frames.sqlite3"
+
+    diagnostics_retention_days: int = 90
+    """Diagnostics that stations left longer ago are deleted."""
+
+    @property
+    def files(self) -> Path:
+        """The folder of firmware and diagnostics."""
+        return self.data_dir / "files"
 
     @property
     def database(self) -> Path:

@@ -15,9 +15,13 @@ from functools import partial
 from app.adapters.certificates import own_names
 from app.adapters.clock import SystemClock
 from app.adapters.discovery import SocketScanner
+from app.adapters.file_drop_ftp import FtpDrop
+from app.adapters.file_drop_http import FileDropApp
+from app.adapters.file_vault import DiskVault
 from app.adapters.frame_recorder import FrameRecorder
 from app.adapters.frame_search import FrameSearch
 from app.adapters.lan import ArpNeighbours, lan_addresses
+from app.adapters.local_address import RoutedAddresses
 from app.adapters.mdns import Announcer, manager_services
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusLinks, ModbusMeter, probe_meter
@@ -33,9 +37,12 @@ from app.adapters.tls_ports import TlsPort, pages_tls, stations_tls
 from app.adapters.web_server import WebListener
 from app.config import Settings
 from app.domain.meter import MeterConfig
+from app.domain.station_files import Scheme
 from app.greeting import Ports, greeting
 from app.ocpp16.session import SessionLimits
 from app.services.circuits import MeterTest
+from app.services.file_drop import Ports as DropPorts
+from app.services.file_ports import FileAdapters
 from app.services.frame_ports import FrameArchive, NoFrames
 from app.services.manager import CYCLE_LATE_S, Adapters, Manager
 from app.services.meters import OnReading, RunningMeter
@@ -79,7 +86,10 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             is_blocked=manager.is_blocked,
             tap=recorder,
         )
-        ocpp = stations(_stations_settings(settings, settings.ocpp_port))
+        ocpp = stations(
+            _stations_settings(settings, settings.ocpp_port),
+            files=FileDropApp(manager.files.drop, Scheme.HTTP),
+        )
         await ocpp.start()
         stack.push_async_callback(ocpp.stop)
         names = own_names([settings.web_host, *settings.public_names])
@@ -99,11 +109,14 @@ async def serve(settings: Settings, provision: bytes | None = None) -> None:
             tls_ports.append(stations_tls(settings.data_dir, names, authority))
             await asyncio.to_thread(tls_ports[1].ensure, clock.utc_now())
             ocpps = stations(
-                _stations_settings(settings, settings.ocpps_port), tls=tls_ports[1].load()
+                _stations_settings(settings, settings.ocpps_port),
+                tls=tls_ports[1].load(),
+                files=FileDropApp(manager.files.drop, Scheme.HTTPS),
             )
             await ocpps.start()
             stack.push_async_callback(ocpps.stop)
             ocpps_port = ocpps.port
+        await _open_drop(manager, stack, ocpp.port, ocpps_port)
         sys.stdout.write(
             greeting(
                 settings.web_host,
@@ -144,6 +157,21 @@ async def _ended(task: asyncio.Task[None]) -> None:
     """Cancels the task and waits until it has cleaned up; its failure ends nothing else."""
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)
+
+
+async def _open_drop(
+    manager: Manager, stack: contextlib.AsyncExitStack, http_port: int, https_port: int | None
+) -> None:
+    """Tells where stations fetch and leave files; FTP opens by itself when one needs it."""
+    settings = manager.settings
+    ftp = None
+    if settings.ftp_port is not None:
+        first, last = settings.ftp_passive_ports
+        ftp = FtpDrop(
+            manager.files.drop, settings.ocpp_host, settings.ftp_port, range(first, last + 1)
+        )
+        stack.push_async_callback(ftp.close)
+    await manager.files.drop.serve_at(DropPorts(http_port, https_port, settings.ftp_port), ftp)
 
 
 def _cycles(manager: Manager) -> bool:
@@ -219,4 +247,5 @@ def real_adapters(
         neighbours=ArpNeighbours(),
         scanner=SocketScanner(),
         frames=frames,
+        files=FileAdapters(DiskVault(settings.files), RoutedAddresses()),
     )

@@ -21,6 +21,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from app.adapters.file_drop_http import GRANT
 from app.adapters.flow import FlowLimits
 from app.adapters.listening import UvicornListener, bound_socket
 from app.adapters.station_connection import PROTOCOL_ERROR, StationConnection
@@ -298,9 +299,14 @@ class _AsgiTransport:
 
 
 class _HastyHttpProtocol(HttpToolsProtocol):
-    """Ends callers that do not come to the point: a silent socket, or headers without end."""
+    """Ends callers that do not come to the point: a silent socket, or headers without end.
+
+    Those whom the file drop has admitted have the drop's own bounds instead.
+    """
 
     _bytes_taken = 0
+    _for_files = False
+    _granted = False
     _too_late: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -310,10 +316,21 @@ class _HastyHttpProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         # Only what comes before the upgrade passes here; then the transport changes its protocol.
         self._bytes_taken += len(data)
-        if self._bytes_taken > MAX_HANDSHAKE_BYTES:
-            self.transport.abort()
-            return
         super().data_received(data)
+        if self._bytes_taken > MAX_HANDSHAKE_BYTES and not self._for_files:
+            self.transport.abort()
+
+    def on_headers_complete(self) -> None:
+        super().on_headers_complete()
+        path: str = self.scope.get("path", "")  # none yet where the protocol is about to change
+        if path.startswith(FILES):
+            # A body waits in a small buffer until somebody wants it; the time to be admitted runs.
+            self._for_files = True
+            scope: dict[str, Any] = self.scope  # type: ignore[assignment]
+            scope[GRANT] = self._grant
+
+    def _grant(self) -> None:
+        self._granted = True
 
     def connection_lost(self, exc: Exception | None) -> None:
         if self._too_late is not None:
@@ -321,7 +338,7 @@ class _HastyHttpProtocol(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def _give_up(self) -> None:
-        if self.transport.get_protocol() is self:
+        if self.transport.get_protocol() is self and not self._granted:
             self.transport.abort()
 
 

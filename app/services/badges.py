@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import msgspec
@@ -39,6 +40,8 @@ class BadgeService:
         self._audit = audit
         self._clock = clock
         self._badges: dict[str, Badge] = {}
+        self.on_change: list[Callable[[bool], None]] = []
+        """Called after a change of who may charge; true when somebody no longer may."""
 
     async def load(self) -> None:
         """Reads all badges from disk; called once at start."""
@@ -169,11 +172,24 @@ class BadgeService:
 
     async def _save(self, badge: Badge) -> None:
         await self._repository.save(badge)
+        before = self._badges.get(badge.key)
         self._badges[badge.key] = badge
+        self._tell(before, badge)
 
     async def _forget(self, key: str) -> None:
         await self._repository.remove(key)
-        self._badges.pop(key, None)
+        self._tell(self._badges.pop(key, None), None)
+
+    def _tell(self, before: Badge | None, after: Badge | None) -> None:
+        """Tells of a change of who may charge; that a badge was seen is none."""
+        now = self._clock.utc_now()
+        could = before is not None and before.status(now) is AuthorizationStatus.ACCEPTED
+        can = after is not None and after.status(now) is AuthorizationStatus.ACCEPTED
+        expiry = None if before is None else before.expires_utc
+        if could is can and (after is None or after.expires_utc == expiry):
+            return
+        for told in self.on_change:
+            told(could and not can)
 
 
 def _checked(badge: Badge) -> Badge:

@@ -29,6 +29,7 @@ from app.services.safety import SafetyCase
 from app.services.sessions import SessionService
 from app.services.sheets import SheetFacts
 from app.services.site_tokens import SiteTokens
+from app.services.station_files import StationFiles
 from app.services.station_keys import StationKeys
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
@@ -66,3 +67,4 @@ class Services:
     sheets: SheetFacts
     frames: FrameService
     remote: RemoteManagement
+    files: StationFiles

@@ -180,6 +180,7 @@ class Intake:
             await self._site.save_identity(link.station_id, identity)
         station.set_up = False
         station.booted = True
+        station.boots += 1
         if station.setup_link is not link:
             self._tasks.start(self._commissioning.run(station, link), f"set-up {link.station_id}")
         return self._boot_answer(Standing.ADOPTED)

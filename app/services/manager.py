@@ -33,6 +33,7 @@ from app.services.control_loop import ControlLoop, model_of
 from app.services.detective import Detective
 from app.services.evidence import EvidenceService
 from app.services.external_limits import ExternalLimits
+from app.services.file_ports import FileAdapters
 from app.services.frame_ports import FrameArchive, NoFrames
 from app.services.frames import FrameService
 from app.services.health import Check, HealthService
@@ -60,6 +61,7 @@ from app.services.security_ports import Trust
 from app.services.sessions import SessionService
 from app.services.sheets import SheetFacts
 from app.services.site_tokens import SiteTokens
+from app.services.station_files import StationFiles
 from app.services.station_log import EVENTS_KEPT
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
@@ -88,6 +90,8 @@ class Adapters:
     neighbours: Neighbours = field(default_factory=NoNeighbours)
     scanner: LanScanner = field(default_factory=NoScanner)
     frames: FrameArchive = field(default_factory=NoFrames)
+    files: FileAdapters = field(default_factory=FileAdapters)
+    """Where files of stations lie; by default there are none."""
 
 
 class Manager:
@@ -242,6 +246,17 @@ class Manager:
         self.sheets.security_profile = self.security.keys.expected_profile
         painter.alarms.add(self.security.alarms)
         self._inbox.on_adopted = self.handler.connected
+        self.files = StationFiles(
+            records=store.files,
+            adapters=adapters.files,
+            registry=self.registry,
+            configuration=self.configuration,
+            badges=self.badges,
+            audit=audit,
+            tasks=self._tasks,
+            clock=clock,
+        )
+        self.files.answer(self.handler)
         self.history = LimitHistory(store.history, clock)
         self.evidence = EvidenceService(
             store.evidence,
@@ -267,6 +282,10 @@ class Manager:
                 (store.station_records.prune, EVENTS_KEPT),
                 (store.orders.prune, EVENTS_KEPT),
                 (store.jobs.prune, JOBS_KEPT),
+                (
+                    self.files.diagnostics.prune,
+                    timedelta(days=settings.diagnostics_retention_days),
+                ),
             ),
         )
         self.health = HealthService(clock)
@@ -301,6 +320,7 @@ class Manager:
             sheets=self.sheets,
             frames=FrameService(adapters.frames, audit, clock),
             remote=self.remote,
+            files=self.files,
         )
         self._add_probes()
 
@@ -331,6 +351,7 @@ class Manager:
         await self._inbox.load(known_stations)
         await self.adoption.load()
         await self.detective.load()
+        await self.files.load()
         await self._restore()
         self._tasks.start(self.control.run(), "control loop")
         self._tasks.start(self.history.run(), "limit history")
@@ -340,6 +361,7 @@ class Manager:
         self._tasks.start(self.external.run(), "outside limits")
         self._tasks.start(self.security.run(), "stations' security")
         self._tasks.start(self.adoption.run(), "commissioning window")
+        self.files.start()
 
     async def stop(self) -> None:
         """Ends every task and meter, and writes what is queued."""

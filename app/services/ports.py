@@ -28,6 +28,7 @@ from app.services.energy_ports import (
     LimitHistoryRepository,
     OutsideLimitRepository,
 )
+from app.services.file_ports import RecordRepository
 from app.services.journal_ports import ParkedStopRepository, QuirkRepository, RepairRepository
 from app.services.remote_ports import (
     JobRepository,
@@ -549,6 +550,11 @@ class Store(Protocol):
     @property
     def jobs(self) -> JobRepository:
         """Jobs on many stations."""
+        ...
+
+    @property
+    def files(self) -> RecordRepository:
+        """Files of stations, and the lists they hold."""
         ...
 
     @property

@@ -162,6 +162,8 @@ class StationLive:
         """The link over which the station is being set up, while it is."""
         self.booted = False
         """Whether it has booted since its fallback was last known to be in place."""
+        self.boots = 0
+        """How often it has booted since the manager's start."""
         self.profile_writes = 0
         """Profiles that it wrote for us since the manager's start (its memory wears)."""
         self.repairs: dict[str, int] = {}

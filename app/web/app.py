@@ -14,6 +14,7 @@ from starlette.routing import Route
 
 from app.domain.errors import BornierError
 from app.services.context import Services
+from app.services.firmware import FILE_MOST
 from app.web.api.health import health
 from app.web.api.limits import delete_limit, limits, put_limit
 from app.web.api.session_trace import session_trace
@@ -27,6 +28,7 @@ from app.web.pages import (
     bulk,
     circuits,
     evidence,
+    firmware,
     frames,
     help_pages,
     live,
@@ -34,6 +36,7 @@ from app.web.pages import (
     meters,
     network_scan,
     new_stations,
+    offline_badges,
     outside,
     parked,
     phases,
@@ -46,6 +49,7 @@ from app.web.pages import (
     station,
     station_actions,
     station_configuration,
+    station_files,
     station_list,
     station_profiles,
     station_security,
@@ -167,10 +171,33 @@ def _routes(web: Web, assets: Assets) -> list[Route]:
         get("/stations/{station_id:path}/actions", station_actions.page),
         post("/stations/{station_id:path}/actions", station_actions.command),
         get("/stations/{station_id:path}/history", station_profiles.history),
+        get("/stations/{station_id:path}/files", station_files.page),
+        post("/stations/{station_id:path}/files", station_files.ask),
+        get("/stations/{station_id:path}/files/{file_id}", station_files.download),
+        post("/stations/{station_id:path}/files/{file_id}/delete", station_files.remove),
         get("/stations/{station_id:path}", station.page),
         get("/frames", frames.page),
         get("/frames.jsonl", frames.export),
         get("/frames/{frame_id:int}", frames.exchange_page),
+        get("/firmware", firmware.page),
+        get("/firmware/add", firmware.add_page),
+        Route(
+            "/firmware/add",
+            endpoint(web, firmware.add),
+            methods=["POST"],
+            max_body_size=FILE_MOST + BODY_MOST,
+        ),
+        get("/firmware/diagnostics", station_files.many_page),
+        post("/firmware/diagnostics", station_files.ask_many),
+        get("/firmware/campaigns/add", firmware.campaign_form),
+        post("/firmware/campaigns/add", firmware.campaign_add),
+        get("/firmware/campaigns/{campaign_id:int}", firmware.campaign_page),
+        post("/firmware/campaigns/{campaign_id:int}", firmware.campaign_act),
+        get("/firmware/files/{file_id}/remove", firmware.remove_page),
+        post("/firmware/files/{file_id}/remove", firmware.remove),
+        get("/settings/offline-badges", offline_badges.page),
+        post("/settings/offline-badges", offline_badges.save),
+        post("/settings/offline-badges/resend", offline_badges.resend),
         get("/sessions", sessions.page),
         get("/sessions/parked", parked.page),
         post("/sessions/parked", parked.decide),

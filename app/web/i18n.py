@@ -151,6 +151,15 @@ class Language:
         """A part of the whole (0 to 1): ``62 %``."""
         return format_percent(part, "#,##0%" if self.code == "en" else None, locale=self.locale)
 
+    def filesize(self, size: int) -> str:
+        """Bytes with a unit: ``840 ko``, ``12,5 Mo`` (kB, MB)."""
+        letter = "o" if self.code == "fr" else "B"
+        if size < 1_000_000:
+            return (
+                f"{self.integer(max(1, round(size / 1000)) if size else 0)}{NARROW_SPACE}k{letter}"
+            )
+        return f"{self._decimal(size / 1_000_000, 1)}{NARROW_SPACE}M{letter}"
+
     def since(self, seconds: float) -> str:
         """A coarse age in words: ``3 minutes``."""
         return format_timedelta(timedelta(seconds=seconds), locale=self.locale, threshold=1.5)

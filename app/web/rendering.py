@@ -95,6 +95,8 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
         duration=language.duration,
         seconds=language.seconds,
         percent=language.percent,
+        filesize=language.filesize,
+        minute=_clock_time,
         path=quoted,
         trans=language.text,
     )
@@ -104,6 +106,11 @@ def _environment(language: Language, assets: Assets) -> jinja2.Environment:
 def icon(name: str) -> Markup:
     """An icon of the sprite, silent for screen readers."""
     return Markup('<svg class="i" aria-hidden="true"><use href="#i-{}"/></svg>').format(name)
+
+
+def _clock_time(minute: int) -> str:
+    """A minute of the day as it stands on a clock: ``22:30``."""
+    return f"{minute // 60:02d}:{minute % 60:02d}"
 
 
 def _plain_amperes(current_ma: int | None) -> str:

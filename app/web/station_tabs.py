@@ -12,6 +12,7 @@ STATION_TABS: Final[tuple[tuple[str, str], ...]] = (
     ("/profiles", N_("Profiles")),
     ("/actions", N_("Actions")),
     ("/security", N_("Security")),
+    ("/files", N_("Files")),
     ("/frames", N_("Frames")),
     ("/messages", N_("Messages")),
     ("/history", N_("History")),

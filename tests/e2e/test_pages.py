@@ -38,7 +38,10 @@ PAGES = (
     "/settings/sharing/priorities/add", "/settings/sharing/tariff/add",
     "/settings/energy/add", "/settings/energy/aa/attach", "/evidence",
     "/frames", "/frames?odd=on&q=accepted", "/stations/A-001/frames", "/frames/1", "/frames/25",
-    "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
+    "/firmware", "/firmware/add", "/firmware/diagnostics", "/firmware/campaigns/2",
+    "/firmware/campaigns/add?file=aaaaaaaaaaaaaaaaaaaaaaaa&model=",
+    "/firmware/files/bbbbbbbbbbbbbbbbbbbbbbbb/remove", "/stations/A-001/files",
+    "/settings/offline-badges", "/settings/meters", "/settings/meters/nemo", "/settings/phases", "/settings/health",
     "/password", "/help", "/help/errors/DLM-003", "/nothing-here",
 )  # fmt: skip
 

@@ -24,7 +24,8 @@ MOST_COMPRESSED_MB: Final = 280
 SERVICE_ADDRESS: Final = "192.168.123.1"
 
 OPEN_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {68, 546, 5353}}
-"""As the README documents them: pages, stations without and with TLS; DHCP of both families, mDNS."""
+"""As the README documents them: pages, stations without and with TLS; DHCP of both families, mDNS.
+FTP for files of stations is not among them: no station was told to use it."""
 
 NEEDED_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {5353}}
 """Whether a DHCP client listens depends on what it has been answered."""

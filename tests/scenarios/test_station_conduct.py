@@ -361,11 +361,15 @@ async def test_what_operation_shows_is_kept_for_the_kind(tmp_path: Path) -> None
     await lab.run(90)
     lab.building_a = 33.0
     await lab.run(60)
-    lab.building_a = 39.0
-    await lab.run(400)
-    lab.building_a = 0.0
-    await lab.run(120)
-    ((_, known),) = lab.manager.capabilities
+    for _ in range(3):
+        # Whether a pause can be judged depends on when its last measurement came.
+        lab.building_a = 39.0
+        await lab.run(400)
+        lab.building_a = 0.0
+        await lab.run(120)
+        ((_, known),) = lab.manager.capabilities
+        if known.resumes is not None:
+            break
     assert known.lowest_ma in {6_000, 7_000}
     assert known.resumes is True
     assert known.comply_s is not None

@@ -34,6 +34,7 @@ class RunningManager:
         self.web_port = free_port()
         self.ocpp_port = free_port()
         self.ocpps_port = free_port()
+        self.ftp_port = free_port()
         self._log = folder / "manager.log"
         self._site = folder / "site.json"
         self._site.write_text(json.dumps(site or {}))
@@ -80,7 +81,7 @@ class RunningManager:
         """Starts and waits until ``/health`` answers and every port is open."""
         command = [sys.executable, "-m", "app", "serve", "--data", str(self.data)]
         command += ["--web-port", str(self.web_port), "--ocpp-port", str(self.ocpp_port)]
-        command += ["--ocpps-port", str(self.ocpps_port)]
+        command += ["--ocpps-port", str(self.ocpps_port), "--ftp-port", str(self.ftp_port)]
         if self._provisioned:
             command += ["--provision", str(self._site)]
         with self._log.open("ab") as log:

@@ -26,6 +26,7 @@ from app.config import Settings
 from app.domain.meter import MeterConfig, MeterReading
 from app.domain.units import PhaseCurrents
 from app.services.circuits import MeterTest
+from app.services.file_ports import FileAdapters
 from app.services.manager import Adapters, Manager
 from app.services.meters import OnReading
 from app.services.ports import Clock
@@ -52,6 +53,9 @@ DEFAULT_ANSWERS: dict[str, Answer] = {
     "RemoteStartTransaction": {"status": "Accepted"},
     "RemoteStopTransaction": {"status": "Accepted"},
     "Reset": {"status": "Accepted"},
+    "GetLocalListVersion": "NotSupported",
+    "SendLocalList": {"status": "Accepted"},
+    "ClearCache": {"status": "Rejected"},
 }
 
 
@@ -84,7 +88,12 @@ class SetMeter:
 class MemoryManager:
     """A manager whose clock the test moves and whose cycles it runs one by one."""
 
-    def __init__(self, folder: Path, site: dict[str, Any] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        site: dict[str, Any] | None = None,
+        files: FileAdapters | None = None,
+    ) -> None:
         self.clock = HandClock()
         self.store: SqliteStore = open_store(folder / "bornier.sqlite3", inline=True)
         self.meters: dict[str, SetMeter] = {}
@@ -104,6 +113,7 @@ class MemoryManager:
                 random=lambda: 0.5,
                 trust=Trust(StationVault(folder), self.authority),
                 quirks=load_quirks(),
+                files=files or FileAdapters(),
             ),
         )
 

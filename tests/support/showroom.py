@@ -22,8 +22,10 @@ from typing import Any
 import msgspec
 
 from app.adapters.clock import SystemClock
+from app.adapters.file_vault import DiskVault
 from app.adapters.frame_recorder import FrameRecorder
 from app.adapters.frame_search import FrameSearch
+from app.adapters.local_address import RoutedAddresses
 from app.adapters.meter_catalogue import load_catalogue, meter_models
 from app.adapters.modbus_meter import ModbusMeter, probe_meter
 from app.adapters.passwords import Argon2Hasher
@@ -71,6 +73,8 @@ from app.domain.station_security import (
 from app.domain.transaction import Sample
 from app.domain.units import PHASES, PhaseCurrents
 from app.services.circuits import MeterTest
+from app.services.file_drop import Ports
+from app.services.file_ports import FileAdapters
 from app.services.live import (
     Alarm,
     CircuitView,
@@ -87,6 +91,7 @@ from app.services.security_ports import Approach, Trust
 from app.web.app import create_app
 from tests.support import newcomers
 from tests.support.frames import a_charge
+from tests.support.showroom_files import furnish_files
 
 PASSWORD = "une borne bien gardée"
 HOLDERS = (
@@ -452,6 +457,7 @@ class Showroom:
                 quirks=load_quirks(),
                 scanner=newcomers.StageNetwork(),
                 frames=self._frames,
+                files=FileAdapters(DiskVault(self._settings.files), RoutedAddresses()),
             ),
         )
         self.services = self.manager.services
@@ -518,6 +524,11 @@ class Showroom:
         await self._remember(first, now)
         await self._protect(first.station_id, now)
         await self._order(first, now)
+        drop = self.services.files.drop
+        ids = [station.station_id for station in stations]
+        await furnish_files(self.store.files, drop.vault, ids, now)
+        await self.services.files.load()
+        await drop.serve_at(Ports(http=8080, https=8081), None)
         for n in range(3):
             await self.store.pending.save(
                 PendingStation(

@@ -31,6 +31,7 @@ from app.adapters.storage.people import (
     SqliteBadgeRepository,
 )
 from app.adapters.storage.plans import SqlitePlanRepository
+from app.adapters.storage.records import SqliteRecordRepository
 from app.adapters.storage.repairs import SqliteQuirkRepository, SqliteRepairRepository
 from app.adapters.storage.samples import SampleBuffer, SqliteSampleRepository
 from app.adapters.storage.site import SqlitePendingRepository, SqliteSiteRepository
@@ -78,6 +79,7 @@ class SqliteStore:
         self.orders = SqliteOrderRepository(engine)
         self.station_records = SqliteStationRecordRepository(engine)
         self.jobs = SqliteJobRepository(engine)
+        self.files = SqliteRecordRepository(engine)
 
     @property
     def dropped_samples(self) -> int:
