@@ -51,6 +51,7 @@ from app.ocpp16.frames import (
     split,
     split_strictly,
 )
+from app.ocpp16.repeats import Known, Repeats
 
 
 class Priority(enum.IntEnum):
@@ -103,14 +104,6 @@ class SessionLimits(msgspec.Struct, frozen=True):
     never."""
     strict: bool = False
     """For conformance tests only: real stations need the repairs."""
-
-
-class _Answered(msgspec.Struct, frozen=True, gc=False):
-    """An answer that a repeat of its CALL gets again."""
-
-    fingerprint: int
-    text: str
-    at_s: float
 
 
 class CallReceived(msgspec.Struct, frozen=True, gc=False):
@@ -196,9 +189,7 @@ class StationSession:
         self._frames: list[str] = []
         self._in_work: CallReceived | None = None
         self._inbox: deque[CallReceived] = deque()
-        self._unanswered: dict[int, str] = {}
-        """Ids of the CALLs taken, by fingerprint of their text; the first is the one in work."""
-        self._answers: dict[str, _Answered] = {}
+        self._repeats = Repeats(self.limits.answers_kept, self.limits.repeat_within_s)
         self._outstanding: _Outgoing | None = None
         self._waiting: tuple[list[_Outgoing], ...] = tuple([] for _ in Priority)
         self._given_up: deque[str] = deque(maxlen=self.limits.outbox)
@@ -280,7 +271,7 @@ class StationSession:
                 encode_error(message_id, ErrorCode.INTERNAL_ERROR, "Busy, try again later")
             )
             return
-        self._unanswered[fingerprint] = message_id
+        self._repeats.taken(message_id, fingerprint)
 
     def _count(self, repairs: tuple[str, ...]) -> None:
         self.repairs.update(repairs)
@@ -288,24 +279,16 @@ class StationSession:
 
     def _is_repeat(self, message_id: str, fingerprint: int, now_s: float) -> bool:
         """Whether the CALL was taken before; sends its answer again when there is one."""
-        if self._unanswered:
-            if fingerprint in self._unanswered:
-                self.counts["repeated"] += 1
-                return True
-            if message_id in self._unanswered.values():
-                self.counts["reused-id"] += 1
-                return False
-        answered = self._answers.get(message_id)
-        if answered is None:
+        known = self._repeats.known(message_id, fingerprint, now_s)
+        if known is Known.NEW:
             return False
-        recent = now_s - answered.at_s <= self.limits.repeat_within_s
-        if recent and answered.fingerprint == fingerprint:
-            self.counts["repeated"] += 1
-            self._frames.append(answered.text)
-            return True
-        self.counts["reused-id"] += 1
-        del self._answers[message_id]
-        return False
+        if known is Known.REUSED_ID:
+            self.counts["reused-id"] += 1
+            return False
+        self.counts["repeated"] += 1
+        if known is Known.ANSWERED:
+            self._frames.append(self._repeats.answer_to(message_id))
+        return True
 
     def answer(self, message_id: str, confirmation: Confirmation) -> None:
         """Answers the CALL in work and brings the next one.
@@ -334,14 +317,9 @@ class StationSession:
 
     def _settle(self, request: Call[Any], message_id: str, text: str) -> None:
         self._frames.append(text)
-        fingerprint = next(iter(self._unanswered))
-        del self._unanswered[fingerprint]
-        if type(request) is not Heartbeat:
-            answers = self._answers
-            answers.pop(message_id, None)  # a new one stands last
-            answers[message_id] = _Answered(fingerprint, text, self.last_received_s)
-            if len(answers) > self.limits.answers_kept:
-                del answers[next(iter(answers))]
+        # A heartbeat is answered anew each time: the answer tells the time.
+        keep = type(request) is not Heartbeat
+        self._repeats.settled(message_id, text, self.last_received_s, keep=keep)
         if self._inbox:
             self._in_work = self._inbox.popleft()
             self._events.append(self._in_work)

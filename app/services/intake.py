@@ -202,7 +202,7 @@ class Intake:
             await self._inbox.has_connector(link, request.connector_id)
             return _STATUS_CONFIRMATION
         if request.timestamp is not None:
-            station.clock.note(request.timestamp, self._clock.utc_now(), self._clock.monotonic_s())
+            station.dated(request.timestamp, self._clock.utc_now(), self._clock.monotonic_s())
         report = status_report(request)
         if report.connector_id == 0:
             station.status, station.error_code = report.status, report.fault

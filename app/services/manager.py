@@ -46,7 +46,7 @@ from app.services.live import LiveFeed
 from app.services.meters import MeterDesk, MeterFactory
 from app.services.painter import Painter
 from app.services.parked import ParkedStops
-from app.services.ports import Clock, PasswordHasher, SiteConfiguration, Store
+from app.services.ports import Clock, PasswordHasher, SiteConfiguration
 from app.services.preview import PreviewService
 from app.services.provisioning import parse_site
 from app.services.quirks import QuirkBook
@@ -65,6 +65,7 @@ from app.services.station_files import StationFiles
 from app.services.station_log import EVENTS_KEPT
 from app.services.station_security import StationSecurityService
 from app.services.stations import StationService
+from app.services.store_port import Store
 from app.services.tasks import TaskSupervisor
 from app.services.unit_judge import UnitJudge
 

@@ -152,6 +152,8 @@ class StationLive:
         self.offline_since_utc: datetime | None = None
         self.timing = SampleTiming()
         self.clock_skew_s = 0.0
+        self.skew_measured = False
+        """Whether a live measurement has told the skew: they say it best."""
         """Station's clock less the manager's, by the newest live measurement."""
         self._newest_utc: datetime | None = None
         self._old: Sample | None = None
@@ -191,6 +193,12 @@ class StationLive:
     def online(self) -> bool:
         """Whether a link is up."""
         return self.link is not None
+
+    def dated(self, at_utc: datetime, now_utc: datetime, now_s: float) -> None:
+        """The station has written a time; before it measures, this is all that tells its clock."""
+        self.clock.note(at_utc, now_utc, now_s)
+        if not self.skew_measured:
+            self.clock_skew_s = self.clock.skew_s(now_s) or 0.0
 
     def attach(self, link: StationLink, now_s: float) -> None:
         """The station has connected."""

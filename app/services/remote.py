@@ -27,12 +27,13 @@ from app.services.bulk_actions import (
 from app.services.commissioning import Commissioning
 from app.services.configuration import ConfigurationService
 from app.services.outages import Outages
-from app.services.ports import Clock, Store
+from app.services.ports import Clock
 from app.services.registry import Registry
 from app.services.reservations import Reservations
 from app.services.station_commands import StationCommands
 from app.services.station_log import StationLog
 from app.services.station_settings import StationSettings
+from app.services.store_port import Store
 from app.services.tasks import TaskSupervisor
 
 

@@ -268,7 +268,7 @@ class SessionService:
 
     def _note_time(self, station: StationLive, at_utc: datetime) -> None:
         if at_utc != UNREADABLE_TIME:
-            station.clock.note(at_utc, self._clock.utc_now(), self._clock.monotonic_s())
+            station.dated(at_utc, self._clock.utc_now(), self._clock.monotonic_s())
 
     @staticmethod
     def _take(station: StationLive, live: ConnectorLive, sample: Sample, now_utc: datetime) -> None:
@@ -276,6 +276,7 @@ class SessionService:
         delay_s = station.timing.delay_s(sample.at_utc, sample.received_s)
         if delay_s == 0.0:
             station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+            station.skew_measured = True
         else:
             sample = msgspec.structs.replace(sample, received_s=sample.received_s - delay_s)
         if live.sample is None or sample.received_s >= live.sample.received_s:

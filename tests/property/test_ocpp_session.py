@@ -245,8 +245,8 @@ class Conversation(RuleBasedStateMachine):
     def nothing_grows(self) -> None:
         session = self.session
         assert len(session._inbox) <= LIMITS.inbox
-        assert len(session._unanswered) <= LIMITS.inbox + 1
-        assert len(session._answers) <= LIMITS.answers_kept
+        assert session._repeats.in_work <= LIMITS.inbox + 1
+        assert session._repeats.answers <= LIMITS.answers_kept
         assert sum(map(len, session._waiting)) <= LIMITS.outbox
         assert len(session._given_up) <= LIMITS.outbox
         assert session.unsent == 0

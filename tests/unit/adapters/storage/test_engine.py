@@ -14,7 +14,8 @@ from app.adapters.storage.database import Database
 from app.domain.errors import StorageError
 from app.domain.station import ConnectorKey
 from app.domain.transaction import Sample
-from app.services.ports import AuditRecord, Store
+from app.services.ports import AuditRecord
+from app.services.store_port import Store
 
 T = TypeVar("T")
 NOON = datetime(2026, 11, 22, 12, tzinfo=UTC)
