@@ -48,7 +48,7 @@ from app.services.painter import Painter
 from app.services.parked import ParkedStops
 from app.services.ports import Clock, PasswordHasher, SiteConfiguration
 from app.services.preview import PreviewService
-from app.services.provisioning import parse_site
+from app.services.provisioning import parse_security, parse_site
 from app.services.quirks import QuirkBook
 from app.services.registry import Registry
 from app.services.remote import RemoteManagement
@@ -346,6 +346,8 @@ class Manager:
             configuration, badges = parse_site(provision)
             await self.configuration.apply(configuration, "provisioning", "site-imported", "")
             await self.badges.import_missing(badges)
+            for security in parse_security(provision):
+                await self.security.provision(*security)
         else:
             await self.meters.configure(self.configuration.current)
         known_stations = [station.station_id for station in self.configuration.current.stations]

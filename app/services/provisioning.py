@@ -5,7 +5,7 @@ Currents are amperes there, because people write it; everything else follows the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import msgspec
 
@@ -14,6 +14,7 @@ from app.domain.circuit import Circuit
 from app.domain.errors import InvalidInputError
 from app.domain.meter import MeterConfig, MeterPlacement
 from app.domain.station import DEFAULT_PRIORITY, ChargingStation, Connector
+from app.domain.station_security import SecurityProfile
 from app.domain.units import PhaseCurrents, Rotation, amperes_to_ma
 from app.services.ports import SiteConfiguration
 from app.services.site_rules import RulesDocument, rules_of
@@ -64,6 +65,8 @@ class _Station(msgspec.Struct, forbid_unknown_fields=True):
     free_charging: bool = False
     weight: float = 1.0
     priority: int = DEFAULT_PRIORITY
+    key: str = ""
+    security_profile: SecurityProfile = SecurityProfile.OPEN
 
 
 class _Badge(msgspec.Struct, forbid_unknown_fields=True):
@@ -85,15 +88,32 @@ class _Site(msgspec.Struct, forbid_unknown_fields=True):
     rules: RulesDocument = msgspec.field(default_factory=RulesDocument)
 
 
+class ProvisionedSecurity(NamedTuple):
+    """What a station has to prove from the start; ``key`` is the one it holds, empty for none."""
+
+    station_id: str
+    key: str
+    profile: SecurityProfile
+
+
+def parse_security(document: bytes) -> tuple[ProvisionedSecurity, ...]:
+    """The stations of a document that come with a key or a security profile of their own.
+
+    Raises as ``parse_site``, which has to be happy with the document first.
+    """
+    return tuple(
+        ProvisionedSecurity(item.id, item.key, item.security_profile)
+        for item in _decoded(document).stations
+        if item.key or item.security_profile is not SecurityProfile.OPEN
+    )
+
+
 def parse_site(document: bytes) -> tuple[SiteConfiguration, tuple[Badge, ...]]:
     """The configuration and the badges of a document.
 
     Raises ``InvalidInputError("provision-unreadable", detail=…)`` naming the place of the fault.
     """
-    try:
-        site = msgspec.json.decode(document, type=_Site)
-    except msgspec.DecodeError as error:
-        raise InvalidInputError("provision-unreadable", detail=str(error)) from error
+    site = _decoded(document)
     configuration = SiteConfiguration(
         name=site.name,
         timezone=site.timezone,
@@ -113,6 +133,13 @@ def parse_site(document: bytes) -> tuple[SiteConfiguration, tuple[Badge, ...]]:
         for item in site.badges
     )
     return configuration, badges
+
+
+def _decoded(document: bytes) -> _Site:
+    try:
+        return msgspec.json.decode(document, type=_Site)
+    except msgspec.DecodeError as error:
+        raise InvalidInputError("provision-unreadable", detail=str(error)) from error
 
 
 def _phases(values: tuple[float, float, float]) -> PhaseCurrents:

@@ -122,6 +122,12 @@ class StationSecurityService:
         """The certificates of the stations' TLS port."""
         return () if self._trust is None else tuple(self._trust.authority.served())
 
+    async def provision(self, station_id: str, key: str, profile: SecurityProfile) -> None:
+        """Takes what a site document says of a station. Raises ``InvalidInputError``."""
+        if key:
+            await self.keys.type_key(station_id, key, "provisioning")
+        await self.require(station_id, profile, "provisioning")
+
     async def require(self, station_id: str, profile: SecurityProfile, actor: str) -> None:
         """Requires ``profile`` at once, and cuts off a connection that proves less.
 

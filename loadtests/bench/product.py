@@ -104,6 +104,7 @@ def serving(document: dict[str, Any], log: Path, *, tls: bool = False) -> Iterat
         data = Path(folder, "var")
         command = ["-m", "app", "serve", "--provision", str(provision), "--data", str(data)]
         command += ["--ocpp-port", str(port), "--web-port", str(web_port)]
+        command += ["--ftp-port", "off", "--no-announce"]
         command += ["--ocpps-port", str(tls_port) if tls else "off"]
         with running(command, log) as process:
             try:

@@ -1,4 +1,4 @@
-"""100 stations over TLS that lose their power in the middle of a charge, and all return at once.
+"""100 stations over TLS, each with its key, that lose their power in the middle of a charge, and all return at once.
 
 Each one has a transaction under way. When it is back it introduces itself, tells the end of that
 transaction, as it could not before, begins the next one and measures. Time runs from the first
@@ -8,12 +8,14 @@ connection to the last answer; then the manager's own journal is asked whether i
 from __future__ import annotations
 
 import asyncio
+import base64
 import sqlite3
 import ssl
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
 from websockets.typing import Subprotocol
@@ -31,13 +33,27 @@ CALM_S = 6.0
 """Between two storms: what the manager sets up after one is no part of the next."""
 
 
+def _key(name: str) -> str:
+    return f"key of {name}"
+
+
+def _secured_site() -> dict[str, Any]:
+    """A site whose stations are at security profile 2 from the start."""
+    document = site(STATIONS)
+    for station in document["stations"]:
+        station |= {"key": _key(station["id"]), "security_profile": 2}
+    return document
+
+
 class Station:
     """One station, through all the storms."""
 
-    def __init__(self, url: str, tls: ssl.SSLContext) -> None:
+    def __init__(self, url: str, name: str, tls: ssl.SSLContext) -> None:
         self.transaction_id = 0
         self.stopped: set[int] = set()
-        self._url = url
+        self._url = url + name
+        shown = base64.b64encode(f"{name}:{_key(name)}".encode()).decode()
+        self._headers = {"Authorization": f"Basic {shown}"}
         self._tls = tls
         self._connection: ClientConnection | None = None
 
@@ -47,6 +63,7 @@ class Station:
             self._url,
             ssl=self._tls,
             subprotocols=[Subprotocol("ocpp1.6")],
+            additional_headers=self._headers,
             compression=None,
             proxy=None,
             open_timeout=60,
@@ -89,11 +106,11 @@ def _recorded(served: Serving) -> tuple[set[int], set[int]]:
 async def measure(logs: Path) -> Mapping[str, float]:
     """The slowest of some storms; raises when the journal lacks a transaction."""
     async with AsyncExitStack() as stack:
-        served = stack.enter_context(serving(site(STATIONS), logs / "manager-storm.log", tls=True))
+        served = stack.enter_context(serving(_secured_site(), logs / "manager-storm.log", tls=True))
         tls = ssl.create_default_context(cafile=served.data / "stations.crt")
         tls.check_hostname = False  # by address: the name is what the site chooses
         url = f"wss://127.0.0.1:{served.tls_port}/ocpp/"
-        stations = [Station(url + name, tls) for name in station_ids(STATIONS)]
+        stations = [Station(url, name, tls) for name in station_ids(STATIONS)]
         group = await stack.enter_async_context(asyncio.TaskGroup())
         taken_s: list[float] = []
         for _ in range(STORMS + 1):

@@ -384,3 +384,19 @@ async def test_a_rotation_survives_kills_at_each_step(tmp_path: Path, cut: str) 
     assert after.next_key is None
     assert base64.b64encode(bytes.fromhex(new)) not in manager.output.encode()
     assert new not in manager.output
+
+
+async def test_a_site_document_brings_keys_and_profiles(tmp_path: Path) -> None:
+    site = garage(["S-001"])
+    site["stations"][0] |= {"key": "premier-code-1", "security_profile": 1}
+    manager = RunningManager(tmp_path, site)
+    await asyncio.to_thread(manager.start)
+    try:
+        for password in (None, "premier-code-2"):
+            with pytest.raises(InvalidStatus):
+                await call(manager.ocpp_url, password)
+        async with call(manager.ocpp_url, "premier-code-1") as station:
+            await station.send(HEARTBEAT)
+            assert json.loads(await station.recv())[0] == 3
+    finally:
+        await asyncio.to_thread(manager.stop)
