@@ -270,6 +270,10 @@ class _AsgiTransport:
     def answers_pings(self) -> bool:
         return self._protocol is not None and self._protocol.answers_pings
 
+    def ping(self, wanted: bool) -> None:
+        if self._protocol is not None:
+            self._protocol.ping(wanted)
+
     async def receive(self) -> str | bytes | None:
         if not self._open:
             return None

@@ -79,6 +79,10 @@ class TextTransport(Protocol):
         """Whether the station answers pings, so that the transport finds out when it is gone."""
         ...
 
+    def ping(self, wanted: bool) -> None:
+        """Whether the station shall be pinged from now on."""
+        ...
+
     async def receive(self) -> str | bytes | None:
         """The next message (bytes for a binary one); ``None`` once closed, for ever after."""
         ...
@@ -159,9 +163,10 @@ class StationConnection:
 
     # ------------------------------------------------------------------ for the services
 
-    def speak(self, dialect: Dialect) -> None:
-        """Reads and writes the station's frames in this way from now on."""
+    def speak(self, dialect: Dialect, *, pings: bool = True) -> None:
+        """Reads and writes the station's frames in this way from now on, and pings it or not."""
         self.session.dialect = dialect
+        self._transport.ping(pings)
 
     async def call(
         self,

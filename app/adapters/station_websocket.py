@@ -35,6 +35,14 @@ class StationWebSocket(WebSocketsSansIOProtocol):
         if shown is not None:
             self.certificate = peer_certificate(shown)
 
+    def ping(self, wanted: bool) -> None:
+        """Pings the station from now on, or lets it alone: some firmware chokes on them."""
+        if wanted and self.ping_timer is None and self.pong_timer is None:
+            self.start_keepalive()
+        elif not wanted:
+            self.stop_keepalive()
+            self.answers_pings = False
+
     def send_receive_event_to_app(self) -> None:
         """A message is whole; a text that is not UTF-8 is handed on as bytes.
 

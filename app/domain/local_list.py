@@ -25,6 +25,7 @@ class ListEntry(msgspec.Struct, frozen=True, order=True):
     id_tag: str
     status: AuthorizationStatus
     expires_utc: datetime | None = None
+    parent: str = ""
 
 
 class OfflineBadges(msgspec.Struct, frozen=True):
@@ -82,7 +83,9 @@ def wanted_list(
     valid.sort(key=lambda badge: badge.last_seen_utc or _LONG_AGO, reverse=True)
     ranked = [*(sorted(barred, key=lambda badge: badge.key) if policy.unknown else ()), *valid]
     kept = ranked if most is None else ranked[:most]
-    entries = (ListEntry(each.id_tag, each.status(now_utc), each.expires_utc) for each in kept)
+    entries = (
+        ListEntry(each.id_tag, each.status(now_utc), each.expires_utc, each.parent) for each in kept
+    )
     return tuple(sorted(entries)), len(ranked) - len(kept)
 
 

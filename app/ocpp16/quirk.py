@@ -32,7 +32,7 @@ class Quirks(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting: RegistrationStatus = RegistrationStatus.PENDING
     """What an unknown one of this kind is told while it waits: some cannot bear Pending."""
     pings: bool = True
-    """Whether it answers pings of WebSocket (RFC 6455, clause 5.5.2)."""
+    """Whether it bears pings of WebSocket (RFC 6455, clause 5.5.2); else none are sent."""
     whole_amperes: bool = False
     """It cuts currents down to whole amperes."""
     reversed_uid: bool = False

@@ -131,7 +131,6 @@ class Intake:
         if station is None:
             await self._inbox.connected(link)
             return
-        station.keep_repairs()
         station.attach(link, now_s)
         if not station.set_up:
             self._tasks.start(

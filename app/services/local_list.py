@@ -461,7 +461,11 @@ def _message(version: int, part: Portion) -> SendLocalList:
     entries += [
         AuthorizationData(
             id_tag=entry.id_tag,
-            id_tag_info=IdTagInfo(status=BadgeStatus(entry.status), expiry_date=entry.expires_utc),
+            id_tag_info=IdTagInfo(
+                status=BadgeStatus(entry.status),
+                expiry_date=entry.expires_utc,
+                parent_id_tag=entry.parent or None,
+            ),
         )
         for entry in part.entries
     ]

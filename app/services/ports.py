@@ -62,8 +62,8 @@ class StationLink(Protocol):
         """How many frames were repaired, by name of the repair."""
         ...
 
-    def speak(self, dialect: Dialect) -> None:
-        """Reads and writes the station's frames in this way from now on."""
+    def speak(self, dialect: Dialect, *, pings: bool = True) -> None:
+        """Reads and writes the station's frames in this way from now on, and pings it or not."""
         ...
 
     async def call(

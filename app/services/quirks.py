@@ -84,7 +84,8 @@ class QuirkBook:
         zone: tzinfo = UTC
         if quirks.zone != NO_QUIRKS.zone:
             zone = ZoneInfo(self._site_zone() if quirks.zone == SITE_ZONE else quirks.zone)
-        link.speak(Dialect(zone, quirks.strict, dict(quirks.connectors)))
+        dialect = Dialect(zone, quirks.strict, dict(quirks.connectors))
+        link.speak(dialect, pings=quirks.pings)
 
     def lines(self, station_id: str) -> list[QuirkLine]:
         """Every quirk with its value and who says so. Raises ``NotFoundError``."""

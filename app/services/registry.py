@@ -168,7 +168,6 @@ class StationLive:
         """How often it has booted since the manager's start."""
         self.profile_writes = 0
         """Profiles that it wrote for us since the manager's start (its memory wears)."""
-        self.repairs: dict[str, int] = {}
         self.quirks = NO_QUIRKS
         self.clock = StationClock()
         self.connectors: dict[int, ConnectorLive] = {}
@@ -208,25 +207,9 @@ class StationLive:
 
     def detach(self, now_utc: datetime) -> None:
         """The station's link is gone."""
-        if self.link is not None:
-            self.keep_repairs()
         self.link = None
         self.connected_s = None
         self.offline_since_utc = now_utc
-
-    def keep_repairs(self) -> None:
-        """Adds the link's repair counters to the station's own."""
-        if self.link is not None:
-            for name, count in self.link.repairs.items():
-                self.repairs[name] = self.repairs.get(name, 0) + count
-
-    def all_repairs(self) -> dict[str, int]:
-        """Repairs since start, past links and the present one together."""
-        repairs = dict(self.repairs)
-        if self.link is not None:
-            for name, count in self.link.repairs.items():
-                repairs[name] = repairs.get(name, 0) + count
-        return repairs
 
     def is_history(self, sample: Sample, now_utc: datetime) -> bool:
         """Whether a measurement is a replay of the past rather than the present."""

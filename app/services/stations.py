@@ -36,10 +36,6 @@ class StationService:
         """What the station said of itself; empty before its first boot."""
         return self._station(station_id).identity
 
-    def repairs(self, station_id: str) -> dict[str, int]:
-        """Repaired frames since start, by name of the repair."""
-        return self._station(station_id).all_repairs()
-
     def is_online(self, station_id: str) -> bool:
         """Whether the station is connected."""
         return self._station(station_id).online

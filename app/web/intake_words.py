@@ -80,7 +80,7 @@ QUIRKS: Mapping[str, QuirkWords] = {
         N_("Some stations cannot bear “Pending”."),
     ),
     "pings": QuirkWords(
-        N_("Answers pings"), N_("If not, its silence is judged by its messages alone.")
+        N_("Bears pings"), N_("If not, none are sent, and its silence is judged by its messages.")
     ),
     "whole_amperes": QuirkWords(
         N_("Cuts currents to whole amperes"),

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from app.domain.station import ChargingStation, StationIdentity
+from app.domain.station_security import SecurityProfile
 from app.services.live import ConnectorView, DisplayState
 from app.web.http import Visit
 from app.web.i18n import N_
@@ -23,13 +24,13 @@ TROUBLES: Mapping[str, tuple[str, str]] = {
 }
 """Word and icon."""
 
-SECURITY: Mapping[str, str] = {
-    "0": N_("none"),
-    "1": N_("password"),
-    "2": N_("TLS"),
-    "3": N_("certificate"),
+SECURITY: Mapping[SecurityProfile, str] = {
+    SecurityProfile.OPEN: N_("none"),
+    SecurityProfile.KEY: N_("password"),
+    SecurityProfile.TLS_KEY: N_("TLS"),
+    SecurityProfile.CERTIFICATE: N_("certificate"),
 }
-"""By the value of SecurityProfile."""
+"""What a station has to prove."""
 
 COLUMNS: Mapping[str, str] = {
     "name": N_("Station"),
@@ -104,9 +105,8 @@ def rows_of(visit: Visit) -> list[Row]:
     for station in services.stations.configuration():
         station_id = station.station_id
         mine = views.get(station_id, [])
-        repairs = sum(services.stations.repairs(station_id).values())
-        reading = services.remote.settings.latest(station_id)
-        profile = "" if reading is None else reading.values().get("SecurityProfile", "")
+        repairs = services.repairs.total(station_id)
+        secured = services.station_keys.find(station_id)
         rows.append(
             Row(
                 station=station,
@@ -117,7 +117,7 @@ def rows_of(visit: Visit) -> list[Row]:
                 energies=energies_of(mine),
                 repairs=repairs,
                 troubles=_troubles(mine, repairs, services.remote.clock_skew_s(station_id)),
-                security=SECURITY.get(profile, ""),
+                security="" if secured is None else SECURITY[secured.required],
             )
         )
     return rows

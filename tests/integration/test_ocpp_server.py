@@ -21,6 +21,7 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from app.adapters.flow import FlowLimits
 from app.adapters.ocpp_server import OcppListener, OcppSettings, station_identity
+from app.ocpp16.dialect import PLAIN
 from tests.integration.ocpp_listener import (
     HEARTBEAT,
     RealClock,
@@ -208,6 +209,28 @@ async def test_a_peer_that_no_longer_answers_pings_is_let_go() -> None:
         reader, writer = await raw_handshake(listener)
         writer.write(PONG + await pinged(reader))
         await recorder.until(lambda: ("disconnected", "A-001", 1) in recorder.told)
+        writer.close()
+
+
+async def quiet_for(seconds: float, reader: asyncio.StreamReader) -> bool:
+    """Whether no ping comes in this time."""
+    try:
+        await asyncio.wait_for(pinged(reader), seconds)
+    except TimeoutError:
+        return True
+    return False
+
+
+async def test_a_station_is_pinged_or_let_alone_as_the_services_wish() -> None:
+    async with listening(ping_interval_s=0.1, ping_timeout_s=0.2) as (listener, recorder):
+        reader, writer = await raw_handshake(listener)
+        await pinged(reader)
+        recorder.links["A-001"].speak(PLAIN, pings=False)
+        async with asyncio.timeout(10):
+            while not await quiet_for(1, reader):
+                pass  # one may have been under way
+        recorder.links["A-001"].speak(PLAIN)
+        await pinged(reader)
         writer.close()
 
 

@@ -57,6 +57,7 @@ class Pipe:
     """The station's end of a connection in memory; a ``TextTransport`` for the manager's."""
 
     answers_pings = False
+    pinged = True
 
     def __init__(self) -> None:
         self.to_manager: asyncio.Queue[str | bytes | None] = asyncio.Queue()
@@ -65,6 +66,9 @@ class Pipe:
         self.broken = False
         self.flowing = asyncio.Event()
         self.flowing.set()
+
+    def ping(self, wanted: bool) -> None:
+        self.pinged = wanted
 
     async def receive(self) -> str | bytes | None:
         if self.broken:

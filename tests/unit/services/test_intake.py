@@ -247,9 +247,9 @@ async def test_faults_of_the_whole_station_show_on_its_connectors(site: MemoryMa
     await site.cycle(readings=(0, 0, 0))
     states = {item.state for item in view(site).connectors if item.key.station_id == "A-2"}
     assert states == {DisplayState.FAULTED}
-    assert site.manager.services.stations.repairs("A-2")
+    assert site.manager.repairs.total("A-2")
     await station.hang_up()
-    assert site.manager.services.stations.repairs("A-2")
+    assert site.manager.repairs.total("A-2")
 
 
 async def test_data_transfer_and_heartbeat(site: MemoryManager) -> None:
