@@ -6,6 +6,7 @@ import math
 from collections import deque
 from collections.abc import Iterable, MutableMapping
 from datetime import datetime
+from functools import lru_cache
 from typing import Final, NamedTuple
 
 from app.domain.transaction import Sample
@@ -169,6 +170,40 @@ def _sample(
     )
 
 
+class _Meaning(NamedTuple):
+    """What a number under this description is; everything but the number itself."""
+
+    measurand: Measurand
+    conductor: int
+    scale: float
+    most: float
+    at_outlet: bool
+    in_kilowatts: bool
+
+
+@lru_cache(maxsize=512)
+def _meaning(
+    measurand: Measurand | None,
+    unit: UnitOfMeasure | None,
+    phase: Phase | None,
+    location: Location | None,
+    form: ValueFormat | None,
+) -> _Meaning | None:
+    """``None`` for what is not read. Stations describe the same few values again and again."""
+    if measurand is None:
+        measurand = _UNIT_MEASURANDS.get(unit)
+    units = _SCALES.get(measurand) if measurand is not None else None
+    if units is None or measurand is None or form is ValueFormat.SIGNED_DATA:
+        return None
+    scale = units.get(unit)
+    conductor = _UNPHASED if phase is None else _CONDUCTORS.get(phase)
+    if scale is None or conductor is None:
+        return None
+    at_outlet = location is None or location is Location.OUTLET
+    kilowatts = unit is UnitOfMeasure.KW
+    return _Meaning(measurand, conductor, scale, _BOUNDS[measurand], at_outlet, kilowatts)
+
+
 def _read(
     sampled: Iterable[SampledValue], scales: Scales, log: Repaired
 ) -> dict[Measurand, _Values]:
@@ -176,29 +211,27 @@ def _read(
     read: dict[Measurand, _Values] = {}
     elsewhere: dict[Measurand, _Values] = {}
     for value in sampled:
-        measurand = value.measurand
-        if measurand is None:
-            measurand = _UNIT_MEASURANDS.get(value.unit)
-        units = _SCALES.get(measurand) if measurand is not None else None
-        if units is None or measurand is None or value.format is ValueFormat.SIGNED_DATA:
+        meaning = _meaning(value.measurand, value.unit, value.phase, value.location, value.format)
+        if meaning is None:
             continue
-        scale = units.get(value.unit)
-        conductor = _UNPHASED if value.phase is None else _CONDUCTORS.get(value.phase)
-        if scale is None or conductor is None:
-            continue
-        number = _number(value.value, log)
-        if number is None:
-            continue
-        number *= scale * _correction(measurand, scales, log)
-        if value.unit is UnitOfMeasure.KW and abs(number) > _MOST_W:
+        measurand, conductor, scale, most, at_outlet, in_kilowatts = meaning
+        try:
+            number = float(value.value) * scale
+        except ValueError:
+            number = _with_comma(value.value, log) * scale
+        if scales is not TRUE_SCALES:
+            number *= _correction(measurand, scales, log)
+        if in_kilowatts and abs(number) > _MOST_W:
             # 7,400 kW are 7,400 W that were called by the wrong name.
             number /= scale
             log["unit-impossible"] = None
-        if abs(number) > _BOUNDS[measurand]:
+        if not -most <= number <= most:  # nor what is no number at all
             continue
-        there = value.location is None or value.location is Location.OUTLET
-        kept = read if there else elsewhere
-        kept.setdefault(measurand, [None, None, None, None])[conductor] = number
+        kept = read if at_outlet else elsewhere
+        values = kept.get(measurand)
+        if values is None:
+            values = kept[measurand] = [None, None, None, None]
+        values[conductor] = number
     for measurand, values in elsewhere.items():
         read.setdefault(measurand, values)
     return read
@@ -215,16 +248,14 @@ def _correction(measurand: Measurand, scales: Scales, log: Repaired) -> float:
     return 1.0
 
 
-def _number(text: str, log: Repaired) -> float | None:
+def _with_comma(text: str, log: Repaired) -> float:
+    """A number with a decimal comma; not a number where it is none."""
     try:
-        number = float(text)
+        number = float(text.replace(",", "."))
     except ValueError:
-        try:
-            number = float(text.replace(",", "."))
-        except ValueError:
-            return None
-        log["decimal-comma"] = None
-    return number if math.isfinite(number) else None
+        return math.nan
+    log["decimal-comma"] = None
+    return number
 
 
 def _power(read: dict[Measurand, _Values]) -> float | None:

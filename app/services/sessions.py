@@ -323,7 +323,10 @@ def _readable(instant: datetime, now_utc: datetime) -> datetime:
 def _scales(station: StationLive | None) -> Scales:
     if station is None:
         return TRUE_SCALES
-    return Scales(station.quirks.energy_scale, station.quirks.power_scale)
+    quirks = station.quirks
+    if quirks.energy_scale == 1.0 and quirks.power_scale == 1.0:
+        return TRUE_SCALES
+    return Scales(quirks.energy_scale, quirks.power_scale)
 
 
 def _as_text(request: StartTransaction | MeterValues) -> str:
