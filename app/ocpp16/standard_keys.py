@@ -19,6 +19,7 @@ class Profile(enum.StrEnum):
     LOCAL_LIST = "LocalAuthListManagement"
     RESERVATION = "Reservation"
     SMART_CHARGING = "SmartCharging"
+    FIRMWARE = "FirmwareManagement"
     SECURITY = "Security"
 
 
@@ -105,6 +106,7 @@ STANDARD_KEYS: Final[dict[str, StandardKey]] = {
         *_keys(
             Profile.SMART_CHARGING, _BOOLEAN, "ConnectorSwitch3to1PhaseSupported", writable=False
         ),
+        *_keys(Profile.FIRMWARE, _LIST, "SupportedFileTransferProtocols", writable=False),
         *_keys(Profile.SECURITY, _TEXT, "AuthorizationKey CpoName"),
         *_keys(Profile.SECURITY, _WHOLE, "SecurityProfile"),
         *_keys(

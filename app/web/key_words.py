@@ -12,6 +12,7 @@ PROFILES: Mapping[Profile, str] = {
     Profile.LOCAL_LIST: N_("List of badges"),
     Profile.RESERVATION: N_("Reservation"),
     Profile.SMART_CHARGING: N_("Limits"),
+    Profile.FIRMWARE: N_("Files"),
     Profile.SECURITY: N_("Security"),
 }
 
@@ -61,6 +62,7 @@ KEYS: Mapping[str, str] = {
     "StopTxnSampledDataMaxLength": N_("Measurements it can tell at the end"),
     "SupportedFeatureProfiles": N_("Functions it offers"),
     "SupportedFeatureProfilesMaxLength": N_("Functions it can list"),
+    "SupportedFileTransferProtocols": N_("Ways in which it fetches and leaves files"),
     "TransactionMessageAttempts": N_("Attempts to tell a start or an end"),
     "TransactionMessageRetryInterval": N_("Seconds before it tries again"),
     "UnlockConnectorOnEVSideDisconnect": N_("Unlocks when the car's end is unplugged"),

@@ -43,7 +43,7 @@ async def test_both_sides_of_a_conversation_are_recorded(tmp_path: Path) -> None
         await peer.send('[2,"1","Heartbeat",{}]')
         answer = await peer.recv()
         await peer.send('[2,"2","Authorize",{"idTag":17}]')
-        await peer.recv()
+        authorized = await peer.recv()
         await peer.send("what?")
         await peer.send('[2,"3","Unheard",{}]')
         await peer.recv()
@@ -51,8 +51,8 @@ async def test_both_sides_of_a_conversation_are_recorded(tmp_path: Path) -> None
         asked = json.loads(await peer.recv())
         await peer.send(json.dumps([3, asked[1], {}]))
         await asking
-        await peer.send('[2,"1","Heartbeat",{}]')  # the same again: the same answer
-        assert await peer.recv() == answer
+        await peer.send('[2,"2","Authorize",{"idTag":17}]')  # the same again: the same answer
+        assert await peer.recv() == authorized
         heartbeat, authorize, unreadable, unheard, configuration, again = await recorded(search)
     assert heartbeat.frame.text == '[2,"1","Heartbeat",{}]'
     assert heartbeat.answer is not None

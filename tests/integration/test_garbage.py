@@ -111,7 +111,7 @@ async def test_wrong_frames_on_the_stations_port(manager: RunningManager) -> Non
             await link.send(frame)
         unknown = await call(link, '[2,"u1","MakeCoffee",{}]')
         assert unknown[:3] == [4, "u1", "NotImplemented"]
-        missing = await call(link, '[2,"u2","Authorize",{}]')
+        missing = await call(link, '[2,"u2","StatusNotification",{}]')
         assert missing[:2] == [4, "u2"]
         assert missing[2] in {"OccurenceConstraintViolation", "FormationViolation", "ProtocolError"}
         heartbeat = await call(link, '[2,"u3","Heartbeat",{}]')

@@ -183,6 +183,7 @@ async def test_every_action_reaches_every_station(
     tmp_path: Path, kind: str, params: dict[str, str], action: str, answer: str | None
 ) -> None:
     lab = await many(tmp_path, ["A", "B", "C"])
+    await lab.run(60)  # what stations are told on their return is over
     before = len(lab.heard)
     job = await lab.manager.remote.bulk.start(kind, params, ["C", "A"], "admin")
     job = await ended(lab, job.job_id)

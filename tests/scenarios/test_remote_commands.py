@@ -377,7 +377,8 @@ async def test_a_person_wins_over_the_ladder(tmp_path: Path) -> None:
     lab.building_a = 0.0
     lab.stations["A"].set_faults(ignores_profiles=False)
     await lab.until(lambda: ladders.rung(A1) is Rung.NONE, 900)
-    assert len(lab.calls("A", "ChangeAvailability")) == sent
+    told = lab.calls("A", "ChangeAvailability")[sent:]
+    assert [one for one in told if one["type"] == "Operative"] == []
     assert lab.manager.remote.outages.holds_out(A1)
     await lab.stop()
 

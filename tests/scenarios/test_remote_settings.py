@@ -46,17 +46,19 @@ async def test_settings_are_read_kept_and_compared(tmp_path: Path) -> None:
     assert reading.firmware == lab.manager.services.stations.identity("A").firmware
     newest, before, *_ = await settings.readings("A")
     assert newest == reading
-    (change,) = compared(before.values(), newest.values())
-    assert change == ("LightIntensity", "50", "80")
+    # What the manager has set itself meanwhile differs as well.
+    assert ("LightIntensity", "50", "80") in compared(before.values(), newest.values())
     for _ in range(6):
         await lab.run(1)
         await settings.read("A", "admin")
     assert len(await settings.readings("A")) == 5
+    last = settings.latest("A")
+    assert last is not None
     lab.kill_manager()
     await lab.start_manager()
     kept = lab.manager.remote.settings.latest("A")
     assert kept is not None
-    assert kept.values() == newest.values()
+    assert kept.values() == last.values()
     await lab.stop()
 
 
@@ -75,7 +77,9 @@ async def test_a_station_that_refuses_the_empty_list_is_asked_in_portions(tmp_pa
     reading = lab.manager.remote.settings.latest("A")
     assert reading is not None
     assert reading.portions
-    assert reading.values() == lab.stations["A"]._core.keys.values
+    told = dict(lab.stations["A"]._core.keys.values)
+    del told["AuthorizationKey"]
+    assert reading.values() == told
     assert all(len(one["key"]) <= 10 for one in lab.calls("A", "GetConfiguration")[1:])
     assert not any("AuthorizationKey" in str(one) for one in lab.calls("A", "GetConfiguration"))
     assert steps(lab)[SetupStep.READING] is StepState.DONE
@@ -103,7 +107,9 @@ async def test_a_cut_list_is_completed(tmp_path: Path) -> None:
     reading = lab.manager.remote.settings.latest("A")
     assert reading is not None
     assert reading.portions
-    assert len(reading.keys) == len(lab.stations["A"]._core.keys.values)
+    assert len(reading.keys) == len(
+        lab.stations["A"]._core.keys.values.keys() - {"AuthorizationKey"}
+    )
     await lab.stop()
 
 
@@ -169,7 +175,11 @@ async def test_a_template_changes_what_differs_and_tells_what_was_refused(tmp_pa
     assert await settings.apply("A", template.values, "admin") == Reply(
         "ChangeConfiguration", "Accepted"
     )
-    changed = lab.calls("A", "ChangeConfiguration")[before:]
+    changed = [
+        change
+        for change in lab.calls("A", "ChangeConfiguration")[before:]
+        if change["key"] in ("LightIntensity", "ConnectionTimeOut", "connectiontimeout")
+    ]
     assert changed == [{"key": "LightIntensity", "value": "10"}]
     assert settings.differences("A", template.values) == ()
     wrong = {"LightIntensity": "30", "ResetRetries": "many", "Unheard": "1"}

@@ -49,7 +49,7 @@ CASES = (
         changes={"start": local("2026-03-29T01:45:00")},
     ),
     Case("feeder-tree", 1200, 28),
-    Case("group-partition", 1400, 16),
+    Case("group-partition", 1900, 16),
     Case(
         "lasting-limits",
         2300,

@@ -27,7 +27,7 @@ def answer(
 
 
 def test_the_specification_is_known() -> None:
-    assert len(STANDARD_KEYS) == 49
+    assert len(STANDARD_KEYS) == 50
     assert STANDARD_KEYS["heartbeatinterval"].kind is KeyKind.WHOLE
     assert not STANDARD_KEYS["numberofconnectors"].writable
     assert STANDARD_KEYS["chargeprofilemaxstacklevel"].profile is Profile.SMART_CHARGING

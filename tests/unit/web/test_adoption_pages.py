@@ -362,8 +362,8 @@ async def test_stations_are_told_an_address_rather_than_a_name(
     async with httpx.AsyncClient(
         transport=transport, base_url="https://[fd00::5]", cookies=cookies
     ) as client:
-        page = parsed((await client.get("/stations/A-001/sheet")).text)
-    assert page.one("article").all("code")[0].text == "ws://[fd00::5]:8080/ocpp/A-001"
+        page = parsed((await client.get("/stations/A-002/sheet")).text)
+    assert page.one("article").all("code")[0].text == "ws://[fd00::5]:8080/ocpp/A-002"
     assert BASE.endswith("bornier.test")
 
 
