@@ -38,15 +38,7 @@ QUESTION_TIMEOUT_S = 10.0
 
 _NUMBER_OF_CONNECTORS = "NumberOfConnectors"
 
-PendingAnswer = Callable[[StationIdentity], Standing]
-"""How a caller that waits is answered, by what it says of itself: some makes dislike Pending."""
-
 Introduced = Callable[[StationLink, PendingStation], Awaitable[None]]
-
-
-def wait_for_all(_identity: StationIdentity) -> Standing:
-    """Pending, as clause 4.2 means it."""
-    return Standing.WAITING
 
 
 async def _nothing(*_: object) -> None:
@@ -71,7 +63,6 @@ class Inbox:
         self._links: dict[str, StationLink] = {}
         self._asked: dict[str, int] = {}
         """Generation of the link over which a caller was asked for its connectors."""
-        self.pending_answer: PendingAnswer = wait_for_all
         self.on_introduced: Introduced = _nothing
         """Awaited in the background once a caller has said what it is."""
         self.on_adopted: Callable[[StationLink], Awaitable[None]] = _nothing
@@ -171,7 +162,7 @@ class Inbox:
         if not caller.waits:
             return Standing.IGNORED
         self._tasks.start(self._get_to_know(link), f"questions to {link.station_id}")
-        return self.pending_answer(identity)
+        return Standing.WAITING
 
     async def has_connector(self, link: StationLink, connector_id: int) -> None:
         """The caller has reported the status of a connector."""

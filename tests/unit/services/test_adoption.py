@@ -14,7 +14,6 @@ from app.domain.adoption import WindowScope
 from app.domain.errors import InvalidInputError, NotFoundError, UnsafeConfigurationError
 from app.domain.station import PendingStation, StationIdentity
 from app.domain.units import Rotation
-from app.ocpp16.registration import Standing
 from app.services.adoption import AdoptionDefaults, AdoptionService
 from app.services.inbox import MAX_CALLERS
 from app.services.station_import import read_list
@@ -171,17 +170,6 @@ async def test_what_the_person_chose_and_what_the_model_tells(site: MemoryManage
     assert (first.max_ma, first.connectors[0].phases, first.fallback_ma) == (32_000, 3, 0)
     assert (second.max_ma, second.connectors[0].phases) == (16_000, 1)
     assert second.connectors[0].max_ma == 16_000
-
-
-async def test_a_make_that_dislikes_pending_may_be_answered_otherwise(site: MemoryManager) -> None:
-    def answer(identity: StationIdentity) -> Standing:
-        return Standing.ADOPTED if identity.vendor == "Impatient" else Standing.WAITING
-
-    site.manager._inbox.pending_answer = answer
-    patient, impatient = site.connect("P"), site.connect("I")
-    assert (await patient.boot())["status"] == "Pending"
-    assert (await impatient.boot(chargePointVendor="Impatient"))["status"] == "Accepted"
-    assert {caller.pending.station_id for caller in adoption_of(site).callers()} == {"P", "I"}
 
 
 async def test_a_caller_forgotten_meanwhile_cannot_be_decided_about(site: MemoryManager) -> None:
