@@ -17,6 +17,7 @@ from msgspec import inspect
 
 from app.ocpp16.actions import FROM_MANAGER, FROM_STATION
 from app.ocpp16.actions.manager_calls import KeyValue
+from app.ocpp16.actions.security_calls import SecurityEventNotification
 from app.ocpp16.actions.station_calls import (
     Authorize,
     BootNotification,
@@ -56,6 +57,7 @@ _STAND_INS: Final[dict[tuple[type[Any], str], tuple[Any, str]]] = {
     (StartTransaction, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
     (StopTransaction, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
     (MeterValue, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
+    (SecurityEventNotification, "timestamp"): (UNREADABLE_TIME, "time-unreadable"),
     (Authorize, "idTag"): ("", "missing-field"),
     (StartTransaction, "connectorId"): (0, "missing-field"),
     (StartTransaction, "idTag"): ("", "missing-field"),

@@ -57,6 +57,7 @@ class MultipartReader:
     """Turns bytes into events."""
 
     def __init__(self, boundary: bytes) -> None:
+        """Raises ``MultipartError`` for a boundary that no form has."""
         self._events: list[Event] = []
         self._parts = 0
         self._header = b""
@@ -67,19 +68,22 @@ class MultipartReader:
         self._field = b""
         self.ended = False
         """Whether the closing boundary has come."""
-        self._parser = MultipartParser(
-            boundary,
-            {
-                "on_part_begin": self._begin,
-                "on_header_field": self._header_name,
-                "on_header_value": self._header_value,
-                "on_header_end": self._header_end,
-                "on_headers_finished": self._headers_finished,
-                "on_part_data": self._data,
-                "on_part_end": self._end,
-                "on_end": self._all,
-            },
-        )
+        try:
+            self._parser = MultipartParser(
+                boundary,
+                {
+                    "on_part_begin": self._begin,
+                    "on_header_field": self._header_name,
+                    "on_header_value": self._header_value,
+                    "on_header_end": self._header_end,
+                    "on_headers_finished": self._headers_finished,
+                    "on_part_data": self._data,
+                    "on_part_end": self._end,
+                    "on_end": self._all,
+                },
+            )
+        except FormParserError as error:
+            raise MultipartError(str(error)) from error
 
     def feed(self, data: bytes) -> list[Event]:
         """The events that these bytes complete. Raises ``MultipartError``."""

@@ -48,6 +48,8 @@ def test_what_is_no_form() -> None:
     for header in ("text/plain", "multipart/form-data", ""):
         with pytest.raises(MultipartError):
             boundary_of(header)
+    with pytest.raises(MultipartError):
+        MultipartReader(b"b" * 1000)
     assert boundary_of('multipart/form-data; boundary="b c"') == b"b c"
 
 

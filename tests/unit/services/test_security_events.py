@@ -34,11 +34,12 @@ async def test_4_14_an_event_is_kept_once(site: SecureSite) -> None:
     assert site.alarms() == []
 
 
-async def test_without_a_clock_it_is_the_time_of_receipt(site: SecureSite) -> None:
+@pytest.mark.parametrize("at", [{"timestamp": "1970-01-01T00:00:00Z"}, {"timestamp": "soon"}, {}])
+async def test_without_a_clock_it_is_the_time_of_receipt(
+    site: SecureSite, at: dict[str, str]
+) -> None:
     station = await site.enter()
-    await station.call(
-        "SecurityEventNotification", type="ResetOrReboot", timestamp="1970-01-01T00:00:00Z"
-    )
+    await station.call("SecurityEventNotification", type="ResetOrReboot", **at)
     (event,) = await site.security.events.last("A-1")
     assert event.at_utc == event.received_utc
 
