@@ -267,8 +267,9 @@ def sampled(mended: Any) -> Any:
     return mended["meterValue"][0]["sampledValue"]
 
 
+_NUMBERS = st.integers() | st.floats(allow_nan=False, allow_infinity=False)
 _JSON = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=8),
+    st.none() | st.booleans() | _NUMBERS | st.text(max_size=8),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner),
     max_leaves=10,
 )
