@@ -293,6 +293,13 @@ class _AsgiTransport:
             # The server has closed by itself, over a frame that it refuses; we hear of it later.
             raise ConnectionError(str(error)) from None
 
+    def send_at_once(self, text: str) -> bool:
+        return self._open and self._protocol is not None and self._protocol.send_at_once(text)
+
+    def hand_to(self, take: Callable[[str | bytes], bool]) -> None:
+        if self._protocol is not None:
+            self._protocol.take = take
+
     async def close(self, code: int, reason: str) -> None:
         if self._open:
             self._open = False

@@ -1,9 +1,14 @@
 """Drives one ``StationSession`` over any transport of text, on whatever event loop runs.
 
-Three tasks live as long as the connection, and none is made per message. The *reader* only takes
-messages in, so that the answer to a CALL of ours is heard even while a CALL of the station is
-being handled. The *worker* handles the station's CALLs in order. The *writer* sends what neither
-of them sends: CALLs of other tasks, which may be cancelled without losing a frame.
+Three tasks live as long as the connection, and none is made per message. The *reader* takes
+messages in and never waits for a CALL to be handled, so that the answer to a CALL of ours is heard
+meanwhile. The *worker* handles the station's CALLs in order. The *writer* sends what neither of
+them sends: CALLs of other tasks, which may be cancelled without losing a frame.
+
+What makes up most of the traffic (``AT_ONCE``) costs less to handle than to wake a task for. So the
+transport may hand a message over as it comes (``TextTransport.hand_to``) while the reader waits for
+nothing else, and its handling begins there and then while the worker has nothing to do. If it has
+to wait after all, the worker goes on with it.
 """
 
 from __future__ import annotations
@@ -11,11 +16,13 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Coroutine, Generator, Sequence
+from functools import partial
 from typing import Any, Final, Protocol, TypeVar
 
 from app.adapters.flow import Flow, FlowLimits
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
+from app.ocpp16.actions.station_calls import Heartbeat, MeterValues
 from app.ocpp16.actions.types import Call, Confirmation
 from app.ocpp16.dialect import Dialect
 from app.ocpp16.frames import ErrorCode, OcppError
@@ -61,6 +68,10 @@ Below the session's own bound, where a CALL would be refused: a transaction's me
 
 _SHORTEST_TIMER_S: Final = 0.001
 
+AT_ONCE: Final = frozenset({Heartbeat, MeterValues})
+"""CALLs whose handling may begin outside of the worker. It must not ask for its task (no time-out)
+before it waits for the first time: from there on it runs in the worker."""
+
 _ConfirmationT = TypeVar("_ConfirmationT", bound=Confirmation)
 
 _FAILURE_KEYS: Final[dict[FailureKind, str]] = {
@@ -89,6 +100,14 @@ class TextTransport(Protocol):
 
     async def send(self, text: str) -> None:
         """Sends a text message. Raises ``OSError`` once closed."""
+        ...
+
+    def send_at_once(self, text: str) -> bool:
+        """Sends a text message if nobody has to wait for it; else does nothing and says so."""
+        ...
+
+    def hand_to(self, take: Callable[[str | bytes], bool]) -> None:
+        """May offer messages to ``take`` as they come; those it refuses are for ``receive``."""
         ...
 
     async def close(self, code: int, reason: str) -> None:
@@ -142,6 +161,14 @@ class StationConnection:
         self._tap = tap
         self._calls: dict[str, asyncio.Future[Any]] = {}
         self._received: CallReceived | None = None
+        self._begun: _Begun | None = None
+        """The handling of ``_received``, when it has begun outside of the worker."""
+        self._idle = False
+        """Whether the worker waits for a CALL."""
+        self._listening = False
+        """Whether the reader waits for a message, and for nothing else."""
+        self._not_before_s = 0.0
+        """When the station may be heard again, by its flow."""
         self._call_came = asyncio.Event()
         self._frames_came = asyncio.Event()
         self._sending = False
@@ -249,31 +276,66 @@ class StationConnection:
             log.debug("%s: the peer was gone before the close", self.station_id)
 
     async def _read(self) -> None:
-        session, transport, clock, tap = self.session, self._transport, self._clock, self._tap
-        flow = self._flow
+        transport = self._transport
+        transport.hand_to(self._take_at_once)
         try:
-            while (text := await transport.receive()) is not None:
-                now_s = clock.monotonic_s()
-                events = session.receive(text, now_s)
-                if tap is not None:
-                    tap.received(text, session.repairs, session.counts)
-                self._dispatch(events)
-                if session.repaired and isinstance(self._handler, RepairObserver):
-                    self._handler.repaired(self, text, session.repaired)
-                if session.unsent:
-                    self._frames_came.set()
-                    if session.unsent > MAX_UNSENT:
-                        self._end(POLICY_VIOLATION, "answers are not read")
-                wait_s = flow.taken(len(text), now_s)
-                if wait_s:
-                    await asyncio.sleep(wait_s)
-                while session.unhandled >= MAX_UNHANDLED:
-                    self._caught_up.clear()
-                    await self._caught_up.wait()
+            while True:
+                self._listening = True
+                text = await transport.receive()
+                self._listening = False
+                if text is None:
+                    return
+                await self._breathe()
+                self._take(text)
         except OSError as error:
             log.info("%s: connection lost: %s", self.station_id, error)
         except Exception:
             log.exception("%s: reader failed", self.station_id)
+        finally:
+            self._listening = False
+
+    async def _breathe(self) -> None:
+        """Waits until the station may be heard again: it sends too much, or we are behind."""
+        wait_s = self._not_before_s - self._clock.monotonic_s()
+        if wait_s > 0.0:
+            await asyncio.sleep(wait_s)
+        while self.session.unhandled >= MAX_UNHANDLED:
+            self._caught_up.clear()
+            await self._caught_up.wait()
+
+    def _take_at_once(self, text: str | bytes) -> bool:
+        """Takes a message in the reader's place, unless it has to wait."""
+        if (
+            not self._listening
+            or self._closing
+            or self.session.unhandled >= MAX_UNHANDLED
+            or self._clock.monotonic_s() < self._not_before_s
+        ):
+            return False
+        try:
+            self._take(text)
+        except Exception:
+            log.exception("%s: reader failed", self.station_id)
+            self._end(NORMAL_CLOSURE, "internal error")
+        return True
+
+    def _take(self, text: str | bytes) -> None:
+        session, now_s = self.session, self._clock.monotonic_s()
+        events = session.receive(text, now_s)
+        if self._tap is not None:
+            self._tap.received(text, session.repairs, session.counts)
+        self._dispatch(events)
+        while self._idle and self._received is not None:
+            self._begin(self._received)
+        if session.repaired and isinstance(self._handler, RepairObserver):
+            self._handler.repaired(self, text, session.repaired)
+        if session.unsent:
+            self._frames_came.set()
+            if session.unsent > MAX_UNSENT:
+                self._end(POLICY_VIOLATION, "answers are not read")
+        wait_s = self._flow.taken(len(text), now_s)
+        if wait_s:
+            self._not_before_s = now_s + wait_s
 
     async def _work(self) -> None:
         await self._tell(self._handler.connected)
@@ -282,24 +344,78 @@ class StationConnection:
             while self._received is None:
                 if session.closed:
                     return
+                self._idle = True
                 await self._call_came.wait()
+                self._idle = False
                 self._call_came.clear()
             received, self._received = self._received, None
+            begun, self._begun = self._begun, None
             try:
-                confirmation = await self._handler.handle(self, received.request)
-                session.answer(received.message_id, confirmation)
-                if self._liveness is not None:
-                    self._liveness.answered(confirmation)
-                    session.silent_after_s = self._liveness.silent_after_s
-            except OcppError as refusal:
-                session.answer_error(received.message_id, refusal.code, refusal.description)
-            except Exception:
-                self.handler_failures += 1
-                log.exception("%s: %s failed", self.station_id, received.request.action)
-                session.answer_error(received.message_id, ErrorCode.INTERNAL_ERROR)
+                if begun is None:
+                    confirmation = await self._handler.handle(self, received.request)
+                else:
+                    confirmation = await begun
+                self._answer(received, confirmation)
+            except Exception as error:  # noqa: BLE001 - logged and counted there
+                self._excuse(received, error)
             self._dispatch(session.take_events())
             self._caught_up.set()
             await self._flush()
+
+    def _begin(self, received: CallReceived) -> None:
+        """Handles a CALL as far as that goes without waiting; the worker does what is left."""
+        if type(received.request) not in AT_ONCE:
+            self._idle = False
+            self._call_came.set()
+            return
+        handling = self._handler.handle(self, received.request)
+        try:
+            first = handling.send(None)
+        except StopIteration as done:
+            self._conclude(received, done.value)
+        except Exception as error:  # noqa: BLE001 - logged and counted there
+            self._received = None
+            self._excuse(received, error)
+        else:
+            self._begun = _Begun(handling, first)
+            self._idle = False
+            self._call_came.set()
+            return
+        self._dispatch(self.session.take_events())
+        self._send_at_once()
+
+    def _conclude(self, received: CallReceived, confirmation: Confirmation) -> None:
+        self._received = None
+        try:
+            self._answer(received, confirmation)
+        except Exception as error:  # noqa: BLE001 - logged and counted there
+            self._excuse(received, error)
+
+    def _answer(self, received: CallReceived, confirmation: Confirmation) -> None:
+        self.session.answer(received.message_id, confirmation)
+        if self._liveness is not None and self._liveness.answered(confirmation):
+            self.session.silent_after_s = self._liveness.silent_after_s
+
+    def _excuse(self, received: CallReceived, error: Exception) -> None:
+        """Answers a CALL that the services have refused, or failed at."""
+        if isinstance(error, OcppError):
+            self.session.answer_error(received.message_id, error.code, error.description)
+            return
+        self.handler_failures += 1
+        log.error("%s: %s failed", self.station_id, received.request.action, exc_info=error)
+        self.session.answer_error(received.message_id, ErrorCode.INTERNAL_ERROR)
+
+    def _send_at_once(self) -> None:
+        """Sends what waits, as far as nobody has to wait for it; the writer sends what is left."""
+        session = self.session
+        while session.unsent and not self._sending:
+            text = session.next_frame()
+            if not self._transport.send_at_once(text):
+                session.put_back(text)
+                self._frames_came.set()
+                return
+            if self._tap is not None:
+                self._tap.sent(text)
 
     async def _write(self) -> None:
         while True:
@@ -337,11 +453,10 @@ class StationConnection:
         for event in events:
             if isinstance(event, CallReceived):
                 self._received = event
-                self._call_came.set()
+                if not self._idle:
+                    self._call_came.set()
             elif isinstance(event, CallAnswered):
-                future = self._calls.pop(event.call_id, None)
-                if future is not None and not future.done():
-                    future.set_result(event.confirmation)
+                self._settle(event.call_id, event.confirmation)
                 if self._liveness is not None:
                     self._liveness.confirmed(event.request, event.confirmation)
                     self.session.silent_after_s = self._liveness.silent_after_s
@@ -358,6 +473,11 @@ class StationConnection:
                     self._end(POLICY_VIOLATION, "unreadable messages")
             elif not self._transport.answers_pings:
                 self._end(NORMAL_CLOSURE, f"silent for {event.silent_s:.0f} s")
+
+    def _settle(self, call_id: str, confirmation: Confirmation) -> None:
+        future = self._calls.pop(call_id, None)
+        if future is not None and not future.done():
+            future.set_result(confirmation)
 
     def _failure(self, event: CallFailed) -> BornierError:
         station, action = self.station_id, event.request.action
@@ -388,3 +508,26 @@ class StationConnection:
         if self.session.unsent:
             self._frames_came.set()
         self._arm()
+
+
+class _Begun:
+    """A coroutine that was begun outside of a task, with the first thing that it waits for."""
+
+    def __init__(self, coroutine: Coroutine[Any, Any, Any], first: Any) -> None:
+        self._coroutine = coroutine
+        self._first = first
+
+    def __await__(self) -> Generator[Any, Any, Any]:
+        """Goes on in the task that awaits it; what it waited for may be there already."""
+        waits_for = self._first
+        while True:
+            try:
+                value = yield waits_for
+            except BaseException as error:  # noqa: BLE001 - the coroutine's own to take or not
+                step = partial(self._coroutine.throw, error)
+            else:
+                step = partial(self._coroutine.send, value)
+            try:
+                waits_for = step()
+            except StopIteration as done:
+                return done.value

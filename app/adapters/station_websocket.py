@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+from websockets.exceptions import InvalidState
 from websockets.frames import Frame
 
 from app.adapters.station_authority import peer_certificate
@@ -25,6 +27,10 @@ class StationWebSocket(WebSocketsSansIOProtocol):
     answers_pings = False
     certificate: PeerCertificate | None = None
     """What the station has shown of itself, over TLS."""
+    take: Callable[[str | bytes], bool] | None = None
+    """Whom a message is offered to as it comes, before it goes through ASGI."""
+    _took = False
+    """Whether that has taken one out of the bytes that came last."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """A socket was accepted; the state is the connection's own from now on."""
@@ -43,6 +49,11 @@ class StationWebSocket(WebSocketsSansIOProtocol):
             self.stop_keepalive()
             self.answers_pings = False
 
+    def data_received(self, data: bytes) -> None:
+        """Bytes came. One message of them is offered to ``take``: others have their turn as well."""
+        self._took = False
+        super().data_received(data)
+
     def send_receive_event_to_app(self) -> None:
         """A message is whole; a text that is not UTF-8 is handed on as bytes.
 
@@ -50,13 +61,35 @@ class StationWebSocket(WebSocketsSansIOProtocol):
         ended over one accent, it would come back with the same message for ever.
         """
         data = self.frames[0] if len(self.frames) == 1 else b"".join(self.frames)
-        self.frames = [data]
-        if not data.isascii():
+        message: str | bytes = data
+        if self.curr_msg_data_type == "text":
             try:
-                data.decode()
+                message = data.decode()
             except UnicodeDecodeError:
                 self.curr_msg_data_type = "bytes"
+        if (
+            self.take is not None
+            and not self._took
+            and not self.close_sent
+            and self.queue.empty()
+            and self.take(message)
+        ):
+            self._took = True
+            self.frames = []
+            return
+        self.frames = [data]
         super().send_receive_event_to_app()
+
+    def send_at_once(self, text: str) -> bool:
+        """Sends a text if it need not wait for the socket; else does nothing and says so."""
+        if self.close_sent or self.disconnected or not self.writable.is_set():
+            return False
+        try:
+            self.conn.send_text(text.encode())
+        except InvalidState:  # the station is taking its leave
+            return False
+        self.transport.write(b"".join(self.conn.data_to_send()))
+        return True
 
     def handle_pong(self, event: Frame) -> None:
         """A pong came, perhaps to the ping under way."""

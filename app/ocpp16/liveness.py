@@ -37,10 +37,15 @@ class Liveness:
         """Seconds without any message after which the station counts as gone."""
         return MISSED * max(self._heartbeat_s, self._ping_s)
 
-    def answered(self, confirmation: Confirmation) -> None:
-        """The manager has answered a CALL: a boot's answer tells an interval (clause 4.2)."""
-        if isinstance(confirmation, BootNotificationConfirmation) and confirmation.interval > 0:
-            self._heartbeat_s = float(confirmation.interval)
+    def answered(self, confirmation: Confirmation) -> bool:
+        """The manager has answered a CALL: a boot's answer tells an interval (clause 4.2).
+
+        Says whether that has changed anything.
+        """
+        if type(confirmation) is not BootNotificationConfirmation or confirmation.interval <= 0:
+            return False
+        self._heartbeat_s = float(confirmation.interval)
+        return True
 
     def confirmed(self, request: Call[Any], confirmation: Confirmation) -> None:
         """The station has answered a CALL of ours about its settings."""

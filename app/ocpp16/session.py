@@ -445,6 +445,14 @@ class StationSession:
             self._frames = []
         return frames
 
+    def next_frame(self) -> str:
+        """The first of them alone; there must be one (``unsent``)."""
+        return self._frames.pop(0)
+
+    def put_back(self, text: str) -> None:
+        """A frame that was taken and could not be sent is the first again."""
+        self._frames.insert(0, text)
+
     def take_events(self) -> list[Event]:
         """Events not handed out yet (an answer may bring the next CALL)."""
         events = self._events

@@ -274,6 +274,33 @@ async def test_a_station_that_floods_waits_and_loses_nothing() -> None:
         assert len(recorder.handled) == 60
 
 
+def frame(text: str, opcode: int = 0x81) -> bytes:
+    """A short text as a client's frame, masked with zeros (RFC 6455, clause 5.2)."""
+    return bytes([opcode, 0x80 | len(text), 0, 0, 0, 0]) + text.encode()
+
+
+async def test_messages_that_come_in_one_piece_or_in_many_are_answered_in_order() -> None:
+    async with listening() as (listener, recorder):
+        reader, writer = await raw_handshake(listener)
+        await recorder.until(lambda: "A-001" in recorder.links)
+        await asyncio.sleep(0.05)  # whoever handles it waits for work
+        whole = [f'[2,"{number}","Heartbeat",{{}}]' for number in range(8)]
+        pieces = b"".join(map(frame, whole[:4]))
+        pieces += frame(whole[4][:9], 0x01) + frame(whole[4][9:], 0x80)
+        writer.write(pieces + frame(whole[5]) + frame(whole[6])[:11])
+        received = await asyncio.wait_for(reader.readuntil(b'[3,"5",'), 5)
+        writer.write(frame(whole[6])[11:] + frame(whole[7]))
+        received += await asyncio.wait_for(reader.readuntil(b'[3,"7",'), 5)
+        answers = [int(text.split(b'"')[1]) for text in received.split(b"[3,")[1:]]
+        assert answers == list(range(8))
+        # Whoever takes leave in the same breath hears no answer, but is heard.
+        writer.write(frame('[2,"8","Heartbeat",{}]') + frame("", 0x88))
+        assert b"[3" not in await asyncio.wait_for(reader.read(), 5)
+        await recorder.until(lambda: ("disconnected", "A-001", 1) in recorder.told)
+        assert len(recorder.handled) == 9
+        writer.close()
+
+
 async def test_pings_may_be_switched_off() -> None:
     async with listening(ping_interval_s=None, ping_timeout_s=None) as (listener, _):
         await still_answers(listener)

@@ -216,5 +216,7 @@ def test_the_work_is_bounded_by_connectors_and_slots(
     classes = len({one.priority for one in site.participants})
     loads = sum(len(load_of(one)) for one in site.participants)
     assert heap.put_back <= 4 * loads
+    assert heap.taken > 0
+    # What is put back may be left there, when all of a class is filled before.
     rounds = heap.taken - heap.put_back
-    assert 0 < rounds <= 3 * len(site.participants) + classes * len(site.headroom)
+    assert rounds <= 3 * len(site.participants) + classes * len(site.headroom)

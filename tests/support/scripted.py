@@ -230,6 +230,14 @@ class ScriptedStation:
         elif reply is not None:
             self._to_manager.put_nowait(json.dumps([3, message_id, reply]))
 
+    def send_at_once(self, text: str) -> bool:
+        """In memory everybody waits their turn."""
+        del text
+        return False
+
+    def hand_to(self, take: Callable[[str | bytes], bool]) -> None:
+        """Every message waits its turn."""
+
     async def close(self, code: int, reason: str) -> None:
         """The manager ends the connection."""
         del code

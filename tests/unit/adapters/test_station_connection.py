@@ -66,14 +66,18 @@ class Pipe:
         self.broken = False
         self.flowing = asyncio.Event()
         self.flowing.set()
+        self.take: Callable[[str | bytes], bool] = lambda _text: False
+        self.taken = 0
+        """Messages handed over as they came."""
 
     def ping(self, wanted: bool) -> None:
         self.pinged = wanted
 
     async def receive(self) -> str | bytes | None:
+        text = await self.to_manager.get()
         if self.broken:
             raise ConnectionResetError("reset by peer")
-        return await self.to_manager.get()
+        return text
 
     async def send(self, text: str) -> None:
         await self.flowing.wait()
@@ -81,14 +85,30 @@ class Pipe:
             raise ConnectionResetError("reset by peer")
         await self.to_station.put(text)
 
+    def send_at_once(self, text: str) -> bool:
+        if not self.flowing.is_set() or self.broken or self.closed:
+            return False
+        self.to_station.put_nowait(text)
+        return True
+
     async def close(self, code: int, reason: str) -> None:
         await self.flowing.wait()
         if self.broken:
             raise ConnectionResetError("reset by peer")
         self.closed = (code, reason)
 
+    def hand_to(self, take: Callable[[str | bytes], bool]) -> None:
+        self.take = take
+
     def say(self, *texts: str | bytes | None) -> None:
-        for text in texts:
+        """The station's messages come; the first is handed over if it can be, as on a socket."""
+        first, *others = texts
+        waits = self.broken or not self.to_manager.empty()
+        if first is not None and not waits and self.take(first):
+            self.taken += 1
+        else:
+            others.insert(0, first)
+        for text in others:
             self.to_manager.put_nowait(text)
 
     async def hear(self) -> str:
@@ -634,11 +654,122 @@ def test_a_station_is_not_read_while_the_services_are_behind() -> None:
         async with Setting(Handler(slow)) as at:
             at.pipe.say(*(HEARTBEAT % number for number in range(500)))
             await asyncio.sleep(1)
-            # One in work, those that wait, and nothing taken beyond.
-            assert at.pipe.to_manager.qsize() == 500 - 1 - MAX_UNHANDLED
+            # One in work, those that wait, one in the reader's hands, and nothing taken beyond.
+            assert at.pipe.to_manager.qsize() == 500 - 1 - MAX_UNHANDLED - 1
             turn.set()
             heard = [await at.pipe.hear() for _ in range(500)]
             assert heard == [ANSWER % number for number in range(500)]
+
+    virtual_time.run(play())
+
+
+METER_VALUES = '[2,"%s","MeterValues",{"connectorId":1,"meterValue":[]}]'
+
+
+def test_what_is_begun_at_once_may_wait_and_keeps_its_place() -> None:
+    async def play() -> None:
+        turn = asyncio.Event()
+        tasks: list[object] = []
+
+        async def slow_once(_link: StationLink, request: Any) -> Any:
+            tasks.append(asyncio.current_task())
+            if len(tasks) == 1:
+                await turn.wait()
+                tasks.append(asyncio.current_task())
+                await asyncio.sleep(1)
+            return request.confirmation_type()
+
+        async with Setting(Handler(slow_once)) as at:
+            await asyncio.sleep(1)  # the worker has nothing to do
+            at.pipe.say(METER_VALUES % "1", METER_VALUES % "2")
+            await asyncio.sleep(1)
+            # Our own call is answered meanwhile: the reader waits for nobody.
+            async with asyncio.TaskGroup() as group:
+                call = group.create_task(at.connection.call(GetConfiguration()))
+                await at.pipe.answer({"configurationKey": []})
+            assert call.done()
+            turn.set()
+            assert [await at.pipe.hear() for _ in range(2)] == ['[3,"1",{}]', '[3,"2",{}]']
+            assert tasks[0] is not tasks[1]  # the worker has gone on with it
+            at.pipe.say(METER_VALUES % "3")
+            assert await at.pipe.hear() == '[3,"3",{}]'
+
+    virtual_time.run(play())
+
+
+@pytest.mark.parametrize("waits", [False, True])
+@pytest.mark.parametrize(
+    ("error", "answer"),
+    [
+        (OcppError(ErrorCode.GENERIC_ERROR, "no"), '[4,"1","GenericError","no",{}]'),
+        (RuntimeError("oops"), '[4,"1","InternalError","",{}]'),
+    ],
+)
+def test_what_fails_at_once_is_answered_as_elsewhere(
+    error: Exception, answer: str, waits: bool
+) -> None:
+    async def failing(_link: StationLink, _request: Any) -> Any:
+        if waits:
+            await asyncio.sleep(1)
+        raise error
+
+    async def play() -> None:
+        async with Setting(Handler(failing)) as at:
+            await asyncio.sleep(1)  # the worker has nothing to do
+            at.pipe.say(METER_VALUES % "1")
+            assert await at.pipe.hear() == answer
+            assert at.connection.handler_failures == int(isinstance(error, RuntimeError))
+
+    virtual_time.run(play())
+
+
+def test_an_unfit_answer_at_once_is_an_internal_error() -> None:
+    async def wrong(_link: StationLink, _request: Any) -> Any:
+        return UnlockConnectorConfirmation(UnlockStatus.UNLOCKED)
+
+    async def play() -> None:
+        async with Setting(Handler(wrong)) as at:
+            await asyncio.sleep(1)  # the worker has nothing to do
+            at.pipe.say(METER_VALUES % "1")
+            assert await at.pipe.hear() == '[4,"1","InternalError","",{}]'
+            assert at.connection.handler_failures == 1
+
+    virtual_time.run(play())
+
+
+def test_what_cannot_be_sent_at_once_is_sent_in_its_turn() -> None:
+    async def confirm(_link: StationLink, request: Any) -> Any:
+        return request.confirmation_type()
+
+    async def play() -> None:
+        async with Setting(Handler(confirm)) as at:
+            await asyncio.sleep(1)  # the worker has nothing to do
+            at.pipe.flowing.clear()
+            at.pipe.say(METER_VALUES % "1", METER_VALUES % "2")
+            await asyncio.sleep(1)
+            assert at.pipe.to_station.empty()
+            at.pipe.flowing.set()
+            assert [await at.pipe.hear() for _ in range(2)] == ['[3,"1",{}]', '[3,"2",{}]']
+
+    virtual_time.run(play())
+
+
+def test_a_connection_that_ends_cancels_what_was_begun() -> None:
+    cancelled: list[bool] = []
+
+    async def endless(_link: StationLink, _request: Any) -> Any:
+        try:
+            await asyncio.sleep(3600)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    async def play() -> None:
+        async with Setting(Handler(endless)) as at:
+            await asyncio.sleep(1)  # the worker has nothing to do
+            at.pipe.say(METER_VALUES % "1")
+            await asyncio.sleep(1)
+        assert cancelled == [True]
 
     virtual_time.run(play())
 
@@ -653,6 +784,84 @@ def test_a_flood_is_taken_at_the_rate_allowed() -> None:
             assert asyncio.get_running_loop().time() == pytest.approx(10, abs=0.2)
 
     virtual_time.run(play())
+
+
+def test_a_flood_of_single_messages_is_taken_at_the_rate_allowed() -> None:
+    async def play() -> None:
+        flow = FlowLimits(messages_per_s=10, messages_at_once=50)
+        async with Setting(flow=flow) as at:
+            await asyncio.sleep(1)  # the reader waits for a message
+            for number in range(150):
+                at.pipe.say(HEARTBEAT % number)
+                await asyncio.sleep(0.001)
+            heard = [await at.pipe.hear() for _ in range(150)]
+            assert heard == [ANSWER % number for number in range(150)]
+            assert at.pipe.taken == pytest.approx(50, abs=5)
+            assert asyncio.get_running_loop().time() == pytest.approx(1 + 10, abs=0.3)
+
+    virtual_time.run(play())
+
+
+def test_a_pause_pays_what_a_flood_owes() -> None:
+    async def play() -> None:
+        flow = FlowLimits(messages_per_s=10, messages_at_once=10)
+        async with Setting(flow=flow) as at:
+            await asyncio.sleep(1)
+            for number in range(30):  # two seconds too many
+                at.pipe.say(HEARTBEAT % number)
+            await asyncio.sleep(60)
+            began_s = asyncio.get_running_loop().time()
+            taken = at.pipe.taken
+            at.pipe.say(HEARTBEAT % "late")
+            assert at.pipe.taken == taken + 1
+            for number in range(30):
+                assert await at.pipe.hear() == ANSWER % number
+            assert await at.pipe.hear() == ANSWER % "late"
+            assert asyncio.get_running_loop().time() == began_s
+
+    virtual_time.run(play())
+
+
+def test_nothing_is_taken_at_once_while_the_services_are_behind() -> None:
+    async def play() -> None:
+        turn = asyncio.Event()
+
+        async def slow(_link: StationLink, _request: Any) -> HeartbeatConfirmation:
+            await turn.wait()
+            return HeartbeatConfirmation(NOON)
+
+        async with Setting(Handler(slow)) as at:
+            await asyncio.sleep(1)
+            for number in range(500):
+                at.pipe.say(HEARTBEAT % number)
+            await asyncio.sleep(1)
+            assert at.pipe.taken == 1 + MAX_UNHANDLED
+            turn.set()
+            heard = [await at.pipe.hear() for _ in range(500)]
+            assert heard == [ANSWER % number for number in range(500)]
+
+    virtual_time.run(play())
+
+
+def test_a_connection_ends_over_what_nobody_foresaw() -> None:
+    class Broken(Handler):
+        def meets(self, _link: StationLink) -> None:
+            return
+
+        def repaired(self, _link: StationLink, _text: str | bytes, _names: Any) -> None:
+            raise RuntimeError("oops")
+
+    async def play(pause_s: float) -> None:
+        async with Setting(Broken()) as at:
+            await asyncio.sleep(pause_s)
+            at.pipe.say('[2,"1","Authorize",{"idTag":17}]')
+            await at.connection.ended.wait()
+            assert at.pipe.closed is not None
+            at.pipe.say(HEARTBEAT % "2")
+            assert at.pipe.taken == int(pause_s > 0)
+
+    for pause_s in (0, 1):
+        virtual_time.run(play(pause_s))
 
 
 def test_frames_keep_their_order_on_a_slow_socket() -> None:
