@@ -104,6 +104,7 @@ def _serve(options: argparse.Namespace) -> int:
         ocpp_strict=options.ocpp_strict,
         ftp_port=options.ftp_port,
         ftp_passive_ports=options.ftp_passive_ports,
+        ntp_port=options.ntp_port,
         public_names=tuple(options.name),
         announce=options.announce,
         frames_most_mb=options.frames_mb,
@@ -174,6 +175,12 @@ def _parser() -> argparse.ArgumentParser:
         type=_port_range,
         default=(8022, 8029),
         help="FTP's data connections, first-last",
+    )
+    serve.add_argument(
+        "--ntp-port",
+        type=_port_or_off,
+        default=None,
+        help='tell stations the time (SNTP) on this UDP port; "off", the default, for none',
     )
     serve.add_argument(
         "--name", action="append", default=[], help="further name or address in the certificates"

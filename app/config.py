@@ -32,11 +32,15 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
 
     ocpp_strict: bool = False
     """Reads stations exactly as OCPP 1.6 says, without repairs: for conformance tests only."""
+
     ftp_port: int | None = 8021
     """FTP for files of stations, open only while one needs it; ``None`` for no FTP at all."""
 
     ftp_passive_ports: tuple[int, int] = (8022, 8029)
     """First and last port of FTP's data connections; a firewall has to let them pass."""
+
+    ntp_port: int | None = None
+    """UDP port on which stations are told the time (SNTP): 123 on the box, ``None`` for none."""
 
     public_names: tuple[str, ...] = ()
     """Further names and addresses that the certificates shall carry."""

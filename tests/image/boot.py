@@ -23,11 +23,11 @@ LEAST_LYNIS: Final = 75
 MOST_COMPRESSED_MB: Final = 280
 SERVICE_ADDRESS: Final = "192.168.123.1"
 
-OPEN_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {68, 546, 5353}}
+OPEN_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {68, 123, 546, 5353}}
 """As the README documents them: pages, stations without and with TLS; DHCP of both families, mDNS.
 FTP for files of stations is not among them: no station was told to use it."""
 
-NEEDED_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {5353}}
+NEEDED_PORTS: Final = {"tcp": {443, 8080, 8081}, "udp": {123, 5353}}
 """Whether a DHCP client listens depends on what it has been answered."""
 
 STATIONS: Final = ("PLAIN-001", "SECURE-001")
@@ -147,6 +147,9 @@ def _judge(keys: dict[str, Any], facts: dict[str, list[str]]) -> None:
     if not keys["tls_ok"]:
         broken.append("TLS is not as promised")
     broken += port_trouble(keys["open_ports"])
+    # No alarm, a clock that follows a server or none, and the time that the box has itself.
+    if facts["time"] not in (["0 10 True"], ["0 4 True"]):
+        broken.append(f"the time server says {facts['time']}")
     if facts["carrier"] != ["up"]:
         broken.append(f"LAN1 is {facts['carrier']}")
     if keys["lynis_index"] < LEAST_LYNIS:

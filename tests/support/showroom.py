@@ -433,7 +433,7 @@ class Showroom:
         async def test(config: MeterConfig) -> MeterTest:
             return await probe_meter(config, catalogue, self._clock)
 
-        self._settings = Settings(data_dir=folder)
+        self._settings = Settings(data_dir=folder, ntp_port=123)
         self._document = document or site_document()
         folder.mkdir(parents=True, exist_ok=True)
         store = open_store(self._settings.database)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from datetime import datetime
+from typing import Final
 
 from starlette.responses import Response
 
@@ -13,6 +14,8 @@ from app.services.adoption import WINDOW_MINUTES, AdoptionDefaults
 from app.web.adoption_words import SCOPES
 from app.web.forms import Form
 from app.web.http import Visit
+
+NTP_PORT: Final = 123
 
 
 async def page(visit: Visit) -> Response:
@@ -62,20 +65,30 @@ async def set_window(visit: Visit) -> Response:
 
 
 def station_url(visit: Visit, *, secure: bool = False) -> str:
-    """What stations are told to call, up to their identity.
-
-    An address where there is one: few stations resolve names of a LAN without a server.
-    """
-    host = visit.request.url.hostname or "localhost"
-    settings = visit.services.settings
-    if not _is_address(host):
-        addresses = [name for name in settings.public_names if _is_address(name)]
-        host = next((name for name in addresses if ":" not in name), host)
+    """What stations are told to call, up to their identity."""
+    host, settings = _station_host(visit), visit.services.settings
     if ":" in host:
         host = f"[{host}]"
     if secure and settings.ocpps_port is not None:
         return f"wss://{host}:{settings.ocpps_port}/ocpp/"
     return f"ws://{host}:{settings.ocpp_port}/ocpp/"
+
+
+def time_server(visit: Visit) -> str | None:
+    """Whom stations may ask the time (NTP); ``None`` without a time server."""
+    host, port = _station_host(visit), visit.services.settings.ntp_port
+    if port is None or ":" in host:  # it speaks IPv4 alone
+        return None
+    return host if port == NTP_PORT else f"{host}:{port}"
+
+
+def _station_host(visit: Visit) -> str:
+    """An address where there is one: few stations resolve names of a LAN without a server."""
+    host = visit.request.url.hostname or "localhost"
+    if _is_address(host):
+        return host
+    addresses = [name for name in visit.services.settings.public_names if _is_address(name)]
+    return next((name for name in addresses if ":" not in name), host)
 
 
 def _is_address(name: str) -> bool:
@@ -126,4 +139,5 @@ def _inbox(visit: Visit, form: Form, status: int = 200) -> Response:
         circuits=services.circuits.tree(),
         url=station_url(visit),
         secure_url=station_url(visit, secure=True) if secure else None,
+        time_server=time_server(visit),
     )

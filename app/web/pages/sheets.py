@@ -15,7 +15,7 @@ from app.domain.station import ChargingStation
 from app.services.sheets import KEY_PROFILES, NO_PROFILE, SECURE_PROFILES
 from app.web.adoption_words import SECURITY
 from app.web.http import Visit
-from app.web.pages.new_stations import station_url
+from app.web.pages.new_stations import station_url, time_server
 from app.web.pages.station import station_of
 
 SIZES = ("a6", "a4")
@@ -84,6 +84,7 @@ async def _render(
         secure=_secure(visit),
         has_secure_port=visit.services.settings.ocpps_port is not None,
         fingerprint=fingerprint,
+        time_server=time_server(visit),
         site_name=visit.services.circuits.configuration().name,
     )
 

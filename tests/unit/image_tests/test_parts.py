@@ -56,12 +56,13 @@ def test_ports_beyond_loopback_and_what_is_wrong_with_them() -> None:
             "tcp LISTEN 0 2048 127.0.0.1:631 0.0.0.0:*",
             "udp UNCONN 0 0 127.0.0.53%lo:53 0.0.0.0:*",
             "udp UNCONN 0 0 10.0.2.15%lan1:68 0.0.0.0:*",
+            "udp UNCONN 0 0 0.0.0.0:123 0.0.0.0:*",
             "udp UNCONN 0 0 [::]:5353 [::]:*",
         ]
     )
-    assert ports == {"tcp": [443, 8080, 8081], "udp": [68, 5353]}
+    assert ports == {"tcp": [443, 8080, 8081], "udp": [68, 123, 5353]}
     assert boot.port_trouble(ports) == []
-    assert boot.port_trouble({"tcp": [22, 443, 8080], "udp": [5353]}) == [
+    assert boot.port_trouble({"tcp": [22, 443, 8080], "udp": [123, 5353]}) == [
         "undocumented tcp ports [22]",
         "closed tcp ports [8081]",
     ]

@@ -296,6 +296,7 @@ async def test_a_sheet_holds_what_is_to_be_typed(owner: Visitor, room: Showroom)
     page = await owner.get("/stations/A-001/sheet")
     sheet = page.one("article")
     assert sheet.all("code")[0].text == "ws://bornier.test:8080/ocpp/A-001"
+    assert "Serveur de temps (NTP) bornier.test" in sheet.text
     assert "profil 0" in sheet.text
     assert "Clé" not in sheet.text
     assert sheet.one("figure").one("svg").one("path").get("d")
@@ -419,3 +420,9 @@ async def test_strangers_see_nothing_of_it(visit: Maker, path: str) -> None:
     answer = await visit().raw(path)
     assert answer.status_code == 303
     assert answer.headers["location"].startswith("/sign-in")
+
+
+async def test_the_time_server_stands_beside_the_address(owner: Visitor) -> None:
+    page = await owner.get("/stations/new")
+    card = next(part for part in page.all("section") if "Adresse à régler" in part.text)
+    assert "Serveur de temps (NTP) : bornier.test" in card.text
