@@ -286,7 +286,7 @@ class StationConnection:
                 if text is None:
                     return
                 await self._breathe()
-                self._take(text)
+                self._take(text, self._clock.monotonic_s())
         except OSError as error:
             log.info("%s: connection lost: %s", self.station_id, error)
         except Exception:
@@ -305,22 +305,23 @@ class StationConnection:
 
     def _take_at_once(self, text: str | bytes) -> bool:
         """Takes a message in the reader's place, unless it has to wait."""
+        now_s = self._clock.monotonic_s()
         if (
             not self._listening
             or self._closing
             or self.session.unhandled >= MAX_UNHANDLED
-            or self._clock.monotonic_s() < self._not_before_s
+            or now_s < self._not_before_s
         ):
             return False
         try:
-            self._take(text)
+            self._take(text, now_s)
         except Exception:
             log.exception("%s: reader failed", self.station_id)
             self._end(NORMAL_CLOSURE, "internal error")
         return True
 
-    def _take(self, text: str | bytes) -> None:
-        session, now_s = self.session, self._clock.monotonic_s()
+    def _take(self, text: str | bytes, now_s: float) -> None:
+        session = self.session
         events = session.receive(text, now_s)
         if self._tap is not None:
             self._tap.received(text, session.repairs, session.counts)

@@ -101,6 +101,10 @@ _DECODERS: Final[dict[type[Any], msgspec.json.Decoder[Any]]] = {
     for call in (*FROM_STATION.values(), *FROM_MANAGER.values())
     for struct in (call, call.confirmation_type)
 }
+_WITHOUT_FIELDS: Final = frozenset(
+    struct for struct in _DECODERS if not msgspec.structs.fields(struct)
+)
+_NO_FIELDS: Final = msgspec.Raw(b"{}")
 _NEVER_EMPTY: Final = frozenset({"meterValue", "sampledValue"})
 _INVALID_VALUE: Final = ("of length", "Invalid", ">=", "<=", "out of range")
 # What decoding foreign text may raise: malformed JSON, wrong types, bad UTF-8 or lone surrogates,
@@ -317,6 +321,8 @@ def encode_error(message_id: str, code: ErrorCode, description: str = "") -> str
 
 def _checked(message: Call[Any] | Confirmation) -> msgspec.Raw:
     """The payload, once its own decoder has accepted it."""
+    if type(message) in _WITHOUT_FIELDS:
+        return _NO_FIELDS
     decoder = _DECODERS.get(type(message))
     if decoder is None:
         raise UnfitMessageError(f"{type(message).__name__} is no OCPP 1.6 message")

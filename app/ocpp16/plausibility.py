@@ -65,7 +65,7 @@ class UnitWatch:
         window.power_wh += (sample.power_w + last.power_w) / 2 * hours
         window.current_wh += _from_current(sample, phases) * hours
         window.hours += hours
-        if max(window.current_wh, *_in_reach(window)) < WINDOW_WH:
+        if not window.may_be_full or max(window.current_wh, *_in_reach(window)) < WINDOW_WH:
             return None
         self._window = _Window()
         return self._settle(_judged(window))
@@ -87,12 +87,19 @@ class _Window(msgspec.Struct):
     current_wh: float = 0.0
     hours: float = 0.0
 
+    @property
+    def may_be_full(self) -> bool:
+        """Whether one of them has seen enough, be it possible or not."""
+        return (
+            self.rise_wh >= WINDOW_WH or self.power_wh >= WINDOW_WH or self.current_wh >= WINDOW_WH
+        )
+
 
 def _from_current(sample: Sample, phases: int) -> float:
     """Watts by the current at nominal voltage; 0 when there is none."""
-    known = [current for current in sample.current_ma if current is not None]
-    if known:
-        return sum(known) / 1000 * NOMINAL_V
+    l1, l2, l3 = sample.current_ma
+    if l1 is not None or l2 is not None or l3 is not None:
+        return ((l1 or 0) + (l2 or 0) + (l3 or 0)) / 1000 * NOMINAL_V
     return (sample.current_unphased_ma or 0) / 1000 * NOMINAL_V * phases
 
 

@@ -72,6 +72,19 @@ _BOUNDS: Final[dict[Measurand, float]] = {
 }
 """Magnitudes beyond these (mA, W, Wh, percent) are no measurement of a charging station."""
 
+_PLACES: Final[dict[Measurand, int]] = {
+    measurand: 4 * number for number, measurand in enumerate(_BOUNDS)
+}
+"""Where a measurand's four values begin in ``_Values``."""
+_NOTHING: Final = (None,) * (4 * len(_PLACES))
+_CURRENT: Final = _PLACES[Measurand.CURRENT_IMPORT]
+_OFFERED: Final = _PLACES[Measurand.CURRENT_OFFERED]
+_POWER: Final = _PLACES[Measurand.POWER_ACTIVE_IMPORT]
+_EXPORT: Final = _PLACES[Measurand.POWER_ACTIVE_EXPORT]
+_REGISTER: Final = _PLACES[Measurand.ENERGY_ACTIVE_IMPORT_REGISTER]
+_INTERVAL: Final = _PLACES[Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL]
+_SOC: Final = _PLACES[Measurand.SOC]
+
 _MOST_W: Final = 400_000.0
 """More than any station gives to a car."""
 
@@ -94,7 +107,7 @@ Repaired = MutableMapping[str, None]
 """Takes the names of the repairs of one message, each once."""
 
 _Values = list[float | None]
-"""First, second, third conductor, and the value without phase."""
+"""For each measurand the first, second, third conductor, and the value without phase."""
 
 
 class IntervalRegister:
@@ -150,23 +163,30 @@ def _sample(
     log: Repaired,
 ) -> Sample:
     read = _read(meter_value.sampled_value, scales, log)
-    currents = read.get(Measurand.CURRENT_IMPORT)
-    l1, l2, l3, unphased = map(_magnitude, currents) if currents else (None, None, None, None)
-    register = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_REGISTER))
+    l1, l2, l3, unphased = read[_CURRENT : _CURRENT + 4]
+    register = _total(read, _REGISTER)
     if register is None and intervals is not None:
-        interval = _total(read.get(Measurand.ENERGY_ACTIVE_IMPORT_INTERVAL))
+        interval = _total(read, _INTERVAL)
         if interval is not None:
             register = intervals.add(meter_value.timestamp, interval)
-    offered = read.get(Measurand.CURRENT_OFFERED)
+    power = _total(read, _POWER)
+    if power is None:  # one maker calls it "export" (the outlet's view) and sends no import
+        power = _total(read, _EXPORT)
+    offered = [value for value in read[_OFFERED : _OFFERED + 4] if value is not None]
+    soc = _total(read, _SOC)
     return Sample(
         at_utc=meter_value.timestamp,
         received_s=received_s,
-        current_ma=(l1, l2, l3),
-        current_unphased_ma=unphased,
-        power_w=_rounded(_power(read)),
-        energy_wh=_rounded(register),
-        offered_ma=_rounded(min(v for v in offered if v is not None)) if offered else None,
-        soc_percent=_rounded(_total(read.get(Measurand.SOC))),
+        current_ma=(
+            None if l1 is None else round(abs(l1)),
+            None if l2 is None else round(abs(l2)),
+            None if l3 is None else round(abs(l3)),
+        ),
+        current_unphased_ma=None if unphased is None else round(abs(unphased)),
+        power_w=None if power is None else round(power),
+        energy_wh=None if register is None else round(register),
+        offered_ma=round(min(offered)) if offered else None,
+        soc_percent=None if soc is None else round(soc),
     )
 
 
@@ -174,7 +194,7 @@ class _Meaning(NamedTuple):
     """What a number under this description is; everything but the number itself."""
 
     measurand: Measurand
-    conductor: int
+    place: int
     scale: float
     most: float
     at_outlet: bool
@@ -201,20 +221,19 @@ def _meaning(
         return None
     at_outlet = location is None or location is Location.OUTLET
     kilowatts = unit is UnitOfMeasure.KW
-    return _Meaning(measurand, conductor, scale, _BOUNDS[measurand], at_outlet, kilowatts)
+    place = _PLACES[measurand] + conductor
+    return _Meaning(measurand, place, scale, _BOUNDS[measurand], at_outlet, kilowatts)
 
 
-def _read(
-    sampled: Iterable[SampledValue], scales: Scales, log: Repaired
-) -> dict[Measurand, _Values]:
-    """Scaled values by measurand. At the outlet wins over elsewhere; then the later wins."""
-    read: dict[Measurand, _Values] = {}
-    elsewhere: dict[Measurand, _Values] = {}
+def _read(sampled: Iterable[SampledValue], scales: Scales, log: Repaired) -> _Values:
+    """Scaled values. At the outlet wins over elsewhere; then the later wins."""
+    read: _Values = [*_NOTHING]
+    elsewhere: dict[int, float] = {}
     for value in sampled:
         meaning = _meaning(value.measurand, value.unit, value.phase, value.location, value.format)
         if meaning is None:
             continue
-        measurand, conductor, scale, most, at_outlet, in_kilowatts = meaning
+        measurand, place, scale, most, at_outlet, in_kilowatts = meaning
         try:
             number = float(value.value) * scale
         except ValueError:
@@ -225,16 +244,22 @@ def _read(
             # 7,400 kW are 7,400 W that were called by the wrong name.
             number /= scale
             log["unit-impossible"] = None
-        if not -most <= number <= most:  # nor what is no number at all
-            continue
-        kept = read if at_outlet else elsewhere
-        values = kept.get(measurand)
-        if values is None:
-            values = kept[measurand] = [None, None, None, None]
-        values[conductor] = number
-    for measurand, values in elsewhere.items():
-        read.setdefault(measurand, values)
+        if -most <= number <= most:  # else it is no measurement, or no number at all
+            if at_outlet:
+                read[place] = number
+            else:
+                elsewhere[place] = number
+    if elsewhere:
+        _fill(read, elsewhere)
     return read
+
+
+def _fill(read: _Values, elsewhere: dict[int, float]) -> None:
+    """Takes what was measured elsewhere for the measurands that the outlet says nothing of."""
+    silent = {first for first in _PLACES.values() if read[first : first + 4] == [None] * 4}
+    for place, number in elsewhere.items():
+        if place - place % 4 in silent:
+            read[place] = number
 
 
 def _correction(measurand: Measurand, scales: Scales, log: Repaired) -> float:
@@ -258,24 +283,11 @@ def _with_comma(text: str, log: Repaired) -> float:
     return number
 
 
-def _power(read: dict[Measurand, _Values]) -> float | None:
-    """Power into the car. One maker calls it "export" (the outlet's view) and sends no import."""
-    power = _total(read.get(Measurand.POWER_ACTIVE_IMPORT))
-    return power if power is not None else _total(read.get(Measurand.POWER_ACTIVE_EXPORT))
-
-
-def _total(values: _Values | None) -> float | None:
-    """The value without phase, else the sum of the phases that were given."""
-    if values is None:
+def _total(read: _Values, first: int) -> float | None:
+    """A measurand's value without phase, else the sum of the phases that were given."""
+    l1, l2, l3, unphased = read[first : first + 4]
+    if unphased is not None:
+        return unphased
+    if l1 is None and l2 is None and l3 is None:
         return None
-    if values[_UNPHASED] is not None:
-        return values[_UNPHASED]
-    return sum(value for value in values if value is not None)
-
-
-def _magnitude(value: float | None) -> int | None:
-    return None if value is None else round(abs(value))
-
-
-def _rounded(value: float | None) -> int | None:
-    return None if value is None else round(value)
+    return (l1 or 0.0) + (l2 or 0.0) + (l3 or 0.0)

@@ -65,6 +65,7 @@ class ConnectorLive:
         "_energy_sample",
         "_fractions",
         "_mean_power",
+        "_mean_power_w",
         "arrived_s",
         "authorized",
         "connector",
@@ -96,7 +97,13 @@ class ConnectorLive:
         """The greatest live limit sent in a form that outlives its transaction, until cleared."""
         self.register = IntervalRegister()
         self._mean_power = MeanPower()
+        self._mean_power_w: int | None = None
         self._fractions = False
+
+    def rewire(self, connector: Connector) -> None:
+        """Takes a new configuration over; the newest measurement is read by it as well."""
+        self.connector = connector
+        self._energy_sample = None
 
     def begin(self, transaction: Transaction, *, authorized: bool, now_s: float) -> None:
         """A transaction runs from now on."""
@@ -117,17 +124,23 @@ class ConnectorLive:
     def measured(self, sample: Sample, *, whole: bool = False) -> None:
         """A live measurement; ``whole`` of a station that is known to cut its amperes down."""
         self.sample = sample
-        connector = self.connector
         self._fractions = not whole and (self._fractions or shows_fractions(sample))
-        seen = ConnectorSample.of(
-            sample, connector.phases, self._mean_power.add(sample), exact=self._fractions
-        )
-        if seen is not None and connector.line_to_line:
-            seen = seen.between_lines()
-        self._energy_sample = seen
+        self._mean_power_w = self._mean_power.add(sample)
+        self._energy_sample = None
 
     def energy_sample(self) -> ConnectorSample | None:
-        """The newest measurement as the planner reads it."""
+        """The newest measurement as the planner reads it.
+
+        Worked out when it is asked for: once a cycle, not with each message of a backlog.
+        """
+        sample, connector = self.sample, self.connector
+        if self._energy_sample is None and sample is not None:
+            seen = ConnectorSample.of(
+                sample, connector.phases, self._mean_power_w, exact=self._fractions
+            )
+            if seen is not None and connector.line_to_line:
+                seen = seen.between_lines()
+            self._energy_sample = seen
         return self._energy_sample
 
     @property
@@ -152,9 +165,9 @@ class StationLive:
         self.offline_since_utc: datetime | None = None
         self.timing = SampleTiming()
         self.clock_skew_s = 0.0
+        """Station's clock less the manager's, by the newest live measurement."""
         self.skew_measured = False
         """Whether a live measurement has told the skew: they say it best."""
-        """Station's clock less the manager's, by the newest live measurement."""
         self._newest_utc: datetime | None = None
         self._old: Sample | None = None
         self.status = ConnectorStatus.UNKNOWN
@@ -185,7 +198,7 @@ class StationLive:
         if live is None:
             key = ConnectorKey(self.station.station_id, connector.connector_id)
             return ConnectorLive(key, connector)
-        live.connector = connector
+        live.rewire(connector)
         return live
 
     @property

@@ -225,7 +225,9 @@ class SessionService:
             return
         if not other:
             self._book.is_present(live.key)
-            await self._units.observe(station, live, present)
+            found = self._units.watch(live, present)
+            if found is not None:
+                await self._units.learn(station, live, present, found)
         elif request.transaction_id is not None and self._book.goes_on(request.transaction_id):
             await self._resume(live, request.transaction_id)
 
@@ -249,14 +251,15 @@ class SessionService:
         transaction_id: int | None,
     ) -> Sample | None:
         """Queues ``samples`` for the disk; the newest of the present, ``None`` without one."""
-        limit_ma = self._planner.ceilings.limit_in_force(live.key, self._clock.monotonic_s())
-        now_utc = self._clock.utc_now()
+        now_s, now_utc = self._clock.monotonic_s(), self._clock.utc_now()
+        limit_ma = self._planner.ceilings.limit_in_force(live.key, now_s)
         present = None
         for read in samples:
             sample = read
-            self._note_time(station, read.at_utc)
             if read.at_utc == UNREADABLE_TIME:
                 sample = msgspec.structs.replace(read, at_utc=now_utc)
+            else:
+                station.dated(read.at_utc, now_utc, now_s)
             self._samples.add(live.key, transaction_id, sample, limit_ma)
             if not station.is_history(sample, now_utc):
                 self._take(station, live, sample, now_utc)

@@ -28,25 +28,26 @@ class UnitJudge:
         self._transactions = transactions
         self._watches: dict[ConnectorKey, tuple[int, UnitWatch]] = {}
 
-    async def observe(self, station: StationLive, live: ConnectorLive, sample: Sample) -> None:
-        """Looks at one measurement; learns once it is sure."""
+    def watch(self, live: ConnectorLive, sample: Sample) -> Scales | None:
+        """Looks at one measurement; the factors that make it right, once it is sure of them."""
         transaction = live.transaction
         if transaction is None:
-            return
-        number, watch = self._watches.get(live.key, (0, UnitWatch()))
-        if number != transaction.transaction_id:
+            return None
+        number = transaction.transaction_id
+        watched = self._watches.get(live.key)
+        if watched is None or watched[0] != number:
+            watch = UnitWatch() if watched is None else watched[1]
             watch.restart()
-            self._watches[live.key] = (transaction.transaction_id, watch)
-        found = watch.add(sample, live.connector.phases)
-        if found is None or found == (1.0, 1.0):
-            return
-        # With the factors learnt, everything that was watched means something else.
-        self._watches.clear()
-        await self._learn(station, live, sample, found)
+            watched = self._watches[live.key] = (number, watch)
+        found = watched[1].add(sample, live.connector.phases)
+        return None if found is None or found == (1.0, 1.0) else found
 
-    async def _learn(
+    async def learn(
         self, station: StationLive, live: ConnectorLive, sample: Sample, found: Scales
     ) -> None:
+        """Reads what the station measures with these factors from now on."""
+        # With the factors learnt, everything that was watched means something else.
+        self._watches.clear()
         before = station.quirks
         news = {
             "energy_scale": _tidy(before.energy_scale * found.energy),

@@ -165,7 +165,7 @@ async def test_a_failed_batch_waits_for_the_next(path: Path, inline: bool) -> No
 async def test_samples_that_come_during_a_failing_batch_keep_their_place(path: Path) -> None:
     store = open_store(path, waiting_samples=3)
     buffer = store._buffer
-    batch = [(KEY, None, Sample(NOON + n * SECOND, 0.0), None) for n in range(5)]
+    batch: list[tuple[ConnectorKey, tuple[int | None, ...]]] = [(KEY, (n,)) for n in range(5)]
     for waiting in batch[3:]:
         buffer.add(waiting)
     buffer._put_back(type(buffer._waiting)(batch[:3]))
