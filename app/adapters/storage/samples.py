@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime
+from itertools import islice
 
 from app.adapters.storage.database import DATABASE_ERRORS, Database, storage_error
 from app.adapters.storage.engine import Engine, in_transaction
@@ -111,18 +112,21 @@ class SampleBuffer:
             self._waiting = batch
 
     def _insert(self, database: Database, batch: deque[_Waiting]) -> None:
-        outlets = self._outlets
+        rows = iter(batch)
+        while chunk := self._parameters(database, islice(rows, ROWS_AT_ONCE)):
+            if len(chunk) == ROWS_AT_ONCE * _COLUMNS:
+                database.raw.execute(_INSERT_MANY, chunk)
+                continue
+            for first in range(0, len(chunk), _COLUMNS):
+                database.raw.execute(_INSERT_ONE, chunk[first : first + _COLUMNS])
+
+    def _parameters(self, database: Database, rows: Iterable[_Waiting]) -> list[int | None]:
         parameters: list[int | None] = []
-        for key, values in batch:
-            number = outlets.get(key)
+        for key, values in rows:
+            number = self._outlets.get(key)
             parameters.append(self._outlet(database, key) if number is None else number)
             parameters.extend(values)
-        at_once = ROWS_AT_ONCE * _COLUMNS
-        whole = len(parameters) - len(parameters) % at_once
-        for first in range(0, whole, at_once):
-            database.raw.execute(_INSERT_MANY, parameters[first : first + at_once])
-        for first in range(whole, len(parameters), _COLUMNS):
-            database.raw.execute(_INSERT_ONE, parameters[first : first + _COLUMNS])
+        return parameters
 
     def _outlet(self, database: Database, key: ConnectorKey) -> int:
         database.raw.execute(
