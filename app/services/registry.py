@@ -206,11 +206,15 @@ class StationLive:
         """Whether a link is up."""
         return self.link is not None
 
-    def dated(self, at_utc: datetime, now_utc: datetime, now_s: float) -> None:
-        """The station has written a time; before it measures, this is all that tells its clock."""
-        self.clock.note(at_utc, now_utc, now_s)
+    def dated(self, at_utc: datetime, now_utc: datetime, now_s: float) -> float:
+        """The station has written a time; by how much it is ahead of now (s).
+
+        Before it measures, this is all that tells its clock.
+        """
+        ahead_s = self.clock.note(at_utc, now_utc, now_s)
         if not self.skew_measured:
             self.clock_skew_s = self.clock.skew_s(now_s) or 0.0
+        return ahead_s
 
     def attach(self, link: StationLink, now_s: float) -> None:
         """The station has connected."""
@@ -224,20 +228,20 @@ class StationLive:
         self.connected_s = None
         self.offline_since_utc = now_utc
 
-    def is_history(self, sample: Sample, now_utc: datetime) -> bool:
-        """Whether a measurement is a replay of the past rather than the present."""
-        if self._is_old(sample, now_utc) and not self._is_steady(sample):
+    def is_history(self, sample: Sample, ahead_s: float) -> bool:
+        """Whether a measurement, so far ahead of now, is a replay of the past instead."""
+        if self._is_old(sample, ahead_s) and not self._is_steady(sample):
             return True
         self._newest_utc, self._old = sample.at_utc, None
         return False
 
-    def _is_old(self, sample: Sample, now_utc: datetime) -> bool:
+    def _is_old(self, sample: Sample, ahead_s: float) -> bool:
         newest = self._newest_utc
         if newest is not None and (newest - sample.at_utc).total_seconds() > REPLAY_AGE_S:
             return True
         if self.connected_s is None or sample.received_s - self.connected_s > REPLAY_WINDOW_S:
             return False
-        return (now_utc - sample.at_utc).total_seconds() > REPLAY_AGE_S
+        return -ahead_s > REPLAY_AGE_S
 
     def _is_steady(self, sample: Sample) -> bool:
         """Whether it came as long after the last old one as it was measured after it."""

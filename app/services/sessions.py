@@ -255,14 +255,14 @@ class SessionService:
         limit_ma = self._planner.ceilings.limit_in_force(live.key, now_s)
         present = None
         for read in samples:
-            sample = read
+            sample, ahead_s = read, 0.0
             if read.at_utc == UNREADABLE_TIME:
                 sample = msgspec.structs.replace(read, at_utc=now_utc)
             else:
-                station.dated(read.at_utc, now_utc, now_s)
+                ahead_s = station.dated(read.at_utc, now_utc, now_s)
             self._samples.add(live.key, transaction_id, sample, limit_ma)
-            if not station.is_history(sample, now_utc):
-                self._take(station, live, sample, now_utc)
+            if not station.is_history(sample, ahead_s):
+                self._take(station, live, sample, ahead_s)
                 present = sample
             else:
                 for observer in self.on_replayed:
@@ -274,11 +274,11 @@ class SessionService:
             station.dated(at_utc, self._clock.utc_now(), self._clock.monotonic_s())
 
     @staticmethod
-    def _take(station: StationLive, live: ConnectorLive, sample: Sample, now_utc: datetime) -> None:
+    def _take(station: StationLive, live: ConnectorLive, sample: Sample, ahead_s: float) -> None:
         """A measurement of the present, or of the moment ago at which it was really made."""
         delay_s = station.timing.delay_s(sample.at_utc, sample.received_s)
         if delay_s == 0.0:
-            station.clock_skew_s = (sample.at_utc - now_utc).total_seconds()
+            station.clock_skew_s = ahead_s
             station.skew_measured = True
         else:
             sample = msgspec.structs.replace(sample, received_s=sample.received_s - delay_s)

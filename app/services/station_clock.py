@@ -20,9 +20,11 @@ class StationClock:
     def __init__(self) -> None:
         self._offsets: deque[tuple[float, float]] = deque(maxlen=KEPT)
 
-    def note(self, at_utc: datetime, now_utc: datetime, now_s: float) -> None:
-        """A message of ``at_utc`` has come now."""
-        self._offsets.append(((at_utc - now_utc).total_seconds(), now_s))
+    def note(self, at_utc: datetime, now_utc: datetime, now_s: float) -> float:
+        """A message of ``at_utc`` has come now; by how much it is ahead (s)."""
+        ahead_s = (at_utc - now_utc).total_seconds()
+        self._offsets.append((ahead_s, now_s))
+        return ahead_s
 
     def skew_s(self, now_s: float) -> float | None:
         """The station's clock less the manager's; ``None`` before it has dated anything."""
