@@ -114,11 +114,6 @@ class Rotation(enum.StrEnum):
             values[phase] = connector[conductor]
         return PhaseCurrents(*values)
 
-    def to_connector(self, site: PhaseCurrents) -> PhaseCurrents:
-        """Currents on the site's phases, moved to the connector's conductors."""
-        a, b, c = _SITE_PHASES[self]
-        return PhaseCurrents(site[a], site[b], site[c])
-
 
 _SITE_PHASES: dict[Rotation, tuple[int, int, int]] = {
     rotation: ("RST".index(rotation[0]), "RST".index(rotation[1]), "RST".index(rotation[2]))
@@ -129,11 +124,6 @@ _SITE_PHASES: dict[Rotation, tuple[int, int, int]] = {
 def amperes_to_ma(amperes: float) -> int:
     """Amperes to whole milliamperes (nearest)."""
     return round(amperes * 1000)
-
-
-def ma_to_amperes(current_ma: int) -> float:
-    """Milliamperes to amperes."""
-    return current_ma / 1000
 
 
 def floor_to_step(current_ma: int, step_ma: int) -> int:

@@ -112,12 +112,6 @@ class MeterWatch:
         meter = self._meters.get(circuit_id)
         return None if meter is None else meter.scores
 
-    def doubts_order(self, circuit_id: str) -> bool:
-        """Whether the order of a meter's phases is in doubt rather than single outlets."""
-        meter = self._meters.get(circuit_id)
-        verdict = None if meter is None else meter.verdict
-        return verdict is not None and verdict.lie is Lie.ORDER
-
     def pardon(self, circuit_id: str) -> None:
         """Begin anew with a meter: somebody has mended or exchanged it."""
         meter = self._meters.get(circuit_id)

@@ -6,7 +6,7 @@ A profile is always replaced in place, by sending the same id, purpose and stack
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 import msgspec
@@ -34,9 +34,6 @@ TX_DEFAULT_PROFILE_ID: Final = 1
 CHARGE_POINT_MAX_PROFILE_ID: Final = 2
 TX_PROFILE_ID_BASE: Final = 10
 """The live limit of connector n has this id plus n."""
-
-_LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
-"""A start that is past by any clock, even one that a station lost in a power cut."""
 
 _BY_DURATION = (LeaseForm.DURATION, LeaseForm.BOTH)
 _BY_END = (LeaseForm.VALID_TO, LeaseForm.BOTH)
@@ -132,12 +129,6 @@ def fallback_profile(
     )
 
 
-def tx_default_profile(limit_ma: int, phases: int, form: ProfileForm) -> SetChargingProfile:
-    """The usual fallback: TxDefaultProfile, Relative, lowest level, in the unit of ``form``."""
-    usual = FallbackForm(unit=form.unit, send_phases=form.send_phases)
-    return fallback_profile(limit_ma, phases, usual, _LONG_AGO)
-
-
 def tx_profile(
     connector_id: int,
     transaction_id: int,
@@ -172,12 +163,6 @@ def tx_profile(
             charging_schedule=_schedule(limit_ma, phases, form, start_utc, duration_s),
         ),
     )
-
-
-def charge_point_max_profile(limit_ma: int, phases: int, form: ProfileForm) -> SetChargingProfile:
-    """What the whole station may draw (mA per conductor), transaction or not."""
-    whole = FallbackForm(purpose=LimitPurpose.STATION, unit=form.unit, send_phases=form.send_phases)
-    return fallback_profile(limit_ma, phases, whole, _LONG_AGO)
 
 
 def tx_profile_id(connector_id: int) -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta, timezone
 
 from app.domain.badge import AuthorizationStatus
-from app.domain.capability import ProfileForm
+from app.domain.capability import FallbackForm, ProfileForm
 from app.ocpp16.actions.manager_calls import (
     ChangeConfiguration,
     ChangeConfigurationConfirmation,
@@ -50,7 +50,7 @@ from app.ocpp16.actions.types import (
 )
 from app.ocpp16.registration import BootIntervals, Standing, boot_answer
 from app.ocpp16.session import FailureKind
-from app.ocpp16.smart_charging import Lease, tx_default_profile, tx_profile
+from app.ocpp16.smart_charging import Lease, fallback_profile, tx_profile
 from tests.conversations.playbook import NOON, CallError, Failed, Playbook, Wire
 
 ACCEPTED = IdTagInfo(AuthorizationStatus.ACCEPTED)
@@ -290,7 +290,7 @@ def test_5_11_a_remote_start_is_answered_before_the_start_itself() -> None:
 
 def test_5_16_a_default_and_a_leased_limit() -> None:
     lease = Lease(NOON, 600, NOON + timedelta(seconds=600))
-    default = tx_default_profile(0, 3, ProfileForm())
+    default = fallback_profile(0, 3, FallbackForm(), NOON)
     live = tx_profile(1, 17, 13_500, 3, ProfileForm(), lease)
     with Playbook() as (station, manager, _after):
         for request in (default, live):
@@ -302,8 +302,8 @@ def test_5_16_a_default_and_a_leased_limit() -> None:
 
 def test_5_16_a_station_that_knows_no_profiles() -> None:
     with Playbook() as (station, manager, _after):
-        manager >> tx_default_profile(0, 3, ProfileForm())
-        station << tx_default_profile(0, 3, ProfileForm())
+        manager >> fallback_profile(0, 3, FallbackForm(), NOON)
+        station << fallback_profile(0, 3, FallbackForm(), NOON)
         station >> CallError("NotSupported")
         manager << Failed(FailureKind.REFUSED, "NotSupported")
 

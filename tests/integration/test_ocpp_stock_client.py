@@ -16,7 +16,7 @@ from ocpp.routing import on
 from ocpp.v16 import ChargePoint, call, call_result, enums
 
 from app.adapters.ocpp_server import OcppListener
-from app.domain.capability import ProfileForm
+from app.domain.capability import FallbackForm, ProfileForm
 from app.domain.station import StationIdentity
 from app.ocpp16.actions import manager_calls as ours
 from app.ocpp16.actions.station_calls import (
@@ -40,7 +40,7 @@ from app.ocpp16.actions.types import (
 from app.ocpp16.configuration import interpret
 from app.ocpp16.registration import identity_of
 from app.ocpp16.samples import read_samples
-from app.ocpp16.smart_charging import Lease, tx_default_profile, tx_profile
+from app.ocpp16.smart_charging import Lease, fallback_profile, tx_profile
 from tests.integration.ocpp_listener import listening, station
 
 
@@ -163,7 +163,7 @@ async def test_every_call_of_ours_is_understood_by_the_stock_client() -> None:
         assert interpret(answer).connectors == 2
         accepted = ChargingProfileStatus.ACCEPTED
         assert await link.call(live) == ours.SetChargingProfileConfirmation(accepted)
-        await link.call(tx_default_profile(0, 3, ProfileForm(send_phases=True)))
+        await link.call(fallback_profile(0, 3, FallbackForm(send_phases=True), datetime.now(UTC)))
         (_name, first), (_name, second) = stock.received
         schedule = first["cs_charging_profiles"]["charging_schedule"]
         assert schedule["charging_schedule_period"] == [

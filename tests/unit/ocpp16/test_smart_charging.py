@@ -15,12 +15,10 @@ from app.ocpp16.actions.types import ChargingProfileKind, ChargingProfilePurpose
 from app.ocpp16.frames import encode_call
 from app.ocpp16.smart_charging import (
     Lease,
-    charge_point_max_profile,
     clear_tx_profile,
     fallback_profile,
     lease_of,
     schedule_limit,
-    tx_default_profile,
     tx_profile,
 )
 from tests.unit.ocpp16.schemas import valid
@@ -74,8 +72,8 @@ def test_never_more_than_granted_and_always_to_the_schema(
     assert 0 <= amperes <= max(0, limit_ma) / 1000
     for request in (
         tx_profile(1, 7, limit_ma, phases, form, LEASE),
-        tx_default_profile(limit_ma, phases, form),
-        charge_point_max_profile(limit_ma, phases, form),
+        each_connector(limit_ma, phases, form),
+        whole_station(limit_ma, phases, form),
     ):
         frame = encode_call("1", request)
         payload = frame.removeprefix('[2,"1","SetChargingProfile",').removesuffix("]")
@@ -115,21 +113,31 @@ def test_a_lease_may_leave_out_what_a_station_refuses() -> None:
 
 
 def test_the_default_holds_for_all_connectors_and_is_replaced_in_place() -> None:
-    first, second = (tx_default_profile(limit, 3, AMPERES) for limit in (0, 6_000))
+    first, second = (each_connector(limit, 3, AMPERES) for limit in (0, 6_000))
     assert identity(first) == identity(second)
     assert first.connector_id == 0
     assert first.cs_charging_profiles.stack_level == 0
-    assert identity(first) != identity(charge_point_max_profile(0, 3, AMPERES))
+    assert identity(first) != identity(whole_station(0, 3, AMPERES))
 
 
 def test_phases_are_sent_to_stations_that_need_them() -> None:
-    request = charge_point_max_profile(32_000, 3, ProfileForm(send_phases=True))
+    request = whole_station(32_000, 3, ProfileForm(send_phases=True))
     period = request.cs_charging_profiles.charging_schedule.charging_schedule_period[0]
     assert period.number_phases == 3
 
 
 def test_what_a_transaction_left_is_cleared_by_its_id() -> None:
     assert clear_tx_profile(2) == ClearChargingProfile(id=12)
+
+
+def whole_station(limit_ma: int, phases: int, form: ProfileForm) -> SetChargingProfile:
+    whole = FallbackForm(LimitPurpose.STATION, unit=form.unit, send_phases=form.send_phases)
+    return fallback_profile(limit_ma, phases, whole, NOON)
+
+
+def each_connector(limit_ma: int, phases: int, form: ProfileForm) -> SetChargingProfile:
+    usual = FallbackForm(unit=form.unit, send_phases=form.send_phases)
+    return fallback_profile(limit_ma, phases, usual, NOON)
 
 
 def identity(request: SetChargingProfile) -> tuple[int, int, str]:
