@@ -251,9 +251,10 @@ async def fill_inbox(room: Showroom, *names: str) -> None:
 async def test_callers_are_adopted_one_by_one_or_all(owner: Visitor, room: Showroom) -> None:
     await fill_inbox(room, "X-1", "X-2", "X-3", "X-4")
     page = await owner.get("/stations/new")
-    plain, secure = (element.text for element in page.all("code", class_="url"))
+    plain, secure, time = (element.text for element in page.all("code", class_="url"))
     assert "ws://bornier.test:8080/ocpp/" in plain
     assert "wss://bornier.test:8081/ocpp/" in secure
+    assert time == "bornier.test"
     assert page.button("Adopter X-1")["value"] == "adopt:X-1"
 
     one = await owner.submit("/stations/new", {"action": "adopt:X-1", "circuit_id": "p2"})
