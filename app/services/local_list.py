@@ -58,6 +58,11 @@ SWEEP_S: Final = 30.0
 TROUBLE_PAUSE_S: Final = 900.0
 """A station that refused its list is tried again after this long, or after a change of badges."""
 
+UNHEARD_MOST_S: Final = 3_600.0
+"""A connected station that leaves questions about its list unanswered, or answers what nobody can
+read, is asked after twice as long each time, up to this: a limit waits behind an open question."""
+
+ASK_TIMEOUT_S: Final = 10.0
 STEP_TIMEOUT_S: Final = 30.0
 AT_ONCE: Final = 5
 USUAL_PORTION: Final = 50
@@ -114,6 +119,8 @@ class LocalLists:
         self._set_up: dict[str, int] = {}
         """The link over which a station was last set up here."""
         self._again_s: dict[str, float] = {}
+        self._unheard: dict[str, tuple[int, int]] = {}
+        """The link over which a station gave no useful answer, and how often in a row."""
         self._by_length: dict[int | None, _Wanted] = {}
         """What a station should hold, by how much it can; good until a sweep or a change."""
         self._turns = asyncio.Semaphore(AT_ONCE)
@@ -222,6 +229,9 @@ class LocalLists:
         link = station.link
         if link is None or not station.set_up:
             return False
+        if self._unheard.get(station_id, (link.generation, 0))[0] != link.generation:
+            del self._unheard[station_id]
+            self._again_s.pop(station_id, None)
         if self._again_s.get(station_id, 0.0) > self._clock.monotonic_s():
             return False
         if self._set_up.get(station_id) != link.generation or station_id in self._clears:
@@ -241,9 +251,13 @@ class LocalLists:
                     await self._bring(station, link)
                 if station_id in self._clears:
                     await self._clear_cache(station, link)
+            self._unheard.pop(station_id, None)
         except StationUnreachableError:
-            log.info("%s: its list waits until it is back", station_id)
-            self._again_s[station_id] = self._clock.monotonic_s() + SWEEP_S
+            _, times = self._unheard.get(station_id, (link.generation, 0))
+            pause_s = min(SWEEP_S * 2**times, UNHEARD_MOST_S)
+            log.info("%s: its list waits for %.0f s or until it is back", station_id, pause_s)
+            self._unheard[station_id] = (link.generation, min(times + 1, 16))
+            self._again_s[station_id] = self._clock.monotonic_s() + pause_s
         except StorageError:
             log.exception("%s: what it holds could not be written down; again soon", station_id)
 
@@ -286,7 +300,7 @@ class LocalLists:
             return
         try:
             answer = await link.call(
-                GetLocalListVersion(), priority=Priority.BACKGROUND, timeout_s=STEP_TIMEOUT_S
+                GetLocalListVersion(), priority=Priority.BACKGROUND, timeout_s=ASK_TIMEOUT_S
             )
         except StationRefusedError as refusal:
             said = str(refusal.params.get("answer", ""))
@@ -375,7 +389,7 @@ class LocalLists:
     async def _present_version(self, link: StationLink) -> int:
         try:
             answer = await link.call(
-                GetLocalListVersion(), priority=Priority.BACKGROUND, timeout_s=STEP_TIMEOUT_S
+                GetLocalListVersion(), priority=Priority.BACKGROUND, timeout_s=ASK_TIMEOUT_S
             )
         except StationRefusedError:
             return 0

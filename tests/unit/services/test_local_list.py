@@ -378,3 +378,28 @@ async def test_it_runs_by_itself(bench: FilesBench) -> None:
     await add(bench, "B1")
     await bench.site.manager.badges.block("B1", True, ADMIN)
     await eventually(lambda: set(kept.entries) == {"AAAA"})
+
+
+@pytest.mark.parametrize("generations", [1, 2])
+async def test_a_station_that_says_nothing_of_use_is_asked_ever_more_rarely(
+    bench: FilesBench, generations: int
+) -> None:
+    for generation in range(generations):  # a new connection may be another firmware
+        kept = ListStation()
+        answers = kept.answers() | {"GetLocalListVersion": {"status": "Accepted"}}
+        station = await bench.connect("A-1", **answers)
+        for _ in range(4 * 120):  # four hours
+            await bench.files.local_lists.sweep()
+            bench.site.clock.advance(30)
+        # After 0.5, 1, 2, 4, 8, 16, 32 min, and once an hour.
+        assert 9 <= len(station.sent("GetLocalListVersion")) <= 12
+        if generation + 1 < generations:
+            await station.hang_up()
+    station.answers["GetLocalListVersion"] = {"listVersion": 0}
+    await add(bench, "NEW")  # a change is worth a question
+    await bench.files.local_lists.sweep()
+    assert set(kept.entries) == {"AAAA", "NEW"}
+    bench.site.clock.advance(30)
+    await add(bench, "NEWER")
+    await bench.files.local_lists.sweep()
+    assert set(kept.entries) == {"AAAA", "NEW", "NEWER"}
