@@ -56,7 +56,7 @@ log = logging.getLogger(__name__)
 
 CERTIFICATE_CHECK_S = 86_400.0
 
-_YOUNG_OBJECTS = 10_000
+_YOUNG_OBJECTS = 50_000
 
 
 async def serve(settings: Settings, provision: bytes | None = None) -> None:

@@ -65,7 +65,11 @@ class UnitWatch:
         window.power_wh += (sample.power_w + last.power_w) / 2 * hours
         window.current_wh += _from_current(sample, phases) * hours
         window.hours += hours
-        if not window.may_be_full or max(window.current_wh, *_in_reach(window)) < WINDOW_WH:
+        if (
+            window.rise_wh < WINDOW_WH
+            and window.power_wh < WINDOW_WH
+            and window.current_wh < WINDOW_WH
+        ) or max(window.current_wh, *_in_reach(window)) < WINDOW_WH:
             return None
         self._window = _Window()
         return self._settle(_judged(window))
@@ -86,13 +90,6 @@ class _Window(msgspec.Struct):
     power_wh: float = 0.0
     current_wh: float = 0.0
     hours: float = 0.0
-
-    @property
-    def may_be_full(self) -> bool:
-        """Whether one of them has seen enough, be it possible or not."""
-        return (
-            self.rise_wh >= WINDOW_WH or self.power_wh >= WINDOW_WH or self.current_wh >= WINDOW_WH
-        )
 
 
 def _from_current(sample: Sample, phases: int) -> float:

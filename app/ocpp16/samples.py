@@ -77,6 +77,7 @@ _PLACES: Final[dict[Measurand, int]] = {
 }
 """Where a measurand's four values begin in ``_Values``."""
 _NOTHING: Final = (None,) * (4 * len(_PLACES))
+_SILENT: Final = [None] * 4
 _CURRENT: Final = _PLACES[Measurand.CURRENT_IMPORT]
 _OFFERED: Final = _PLACES[Measurand.CURRENT_OFFERED]
 _POWER: Final = _PLACES[Measurand.POWER_ACTIVE_IMPORT]
@@ -172,7 +173,9 @@ def _sample(
     power = _total(read, _POWER)
     if power is None:  # one maker calls it "export" (the outlet's view) and sends no import
         power = _total(read, _EXPORT)
-    offered = [value for value in read[_OFFERED : _OFFERED + 4] if value is not None]
+    offered = None
+    if read[_OFFERED : _OFFERED + 4] != _SILENT:
+        offered = min(value for value in read[_OFFERED : _OFFERED + 4] if value is not None)
     soc = _total(read, _SOC)
     return Sample(
         at_utc=meter_value.timestamp,
@@ -185,7 +188,7 @@ def _sample(
         current_unphased_ma=None if unphased is None else round(abs(unphased)),
         power_w=None if power is None else round(power),
         energy_wh=None if register is None else round(register),
-        offered_ma=round(min(offered)) if offered else None,
+        offered_ma=None if offered is None else round(offered),
         soc_percent=None if soc is None else round(soc),
     )
 
@@ -256,7 +259,7 @@ def _read(sampled: Iterable[SampledValue], scales: Scales, log: Repaired) -> _Va
 
 def _fill(read: _Values, elsewhere: dict[int, float]) -> None:
     """Takes what was measured elsewhere for the measurands that the outlet says nothing of."""
-    silent = {first for first in _PLACES.values() if read[first : first + 4] == [None] * 4}
+    silent = {first for first in _PLACES.values() if read[first : first + 4] == _SILENT}
     for place, number in elsewhere.items():
         if place - place % 4 in silent:
             read[place] = number
