@@ -16,11 +16,12 @@ from __future__ import annotations
 import asyncio
 import itertools
 import logging
-from collections.abc import Callable, Coroutine, Generator, Sequence
-from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from collections.abc import Sequence
+from typing import Any, Final, TypeVar
 
+from app.adapters.begun import Begun
 from app.adapters.flow import Flow, FlowLimits
+from app.adapters.text_transport import TextTransport
 from app.domain.errors import BornierError, StationRefusedError, StationUnreachableError
 from app.ocpp16.actions.station_calls import Heartbeat, MeterValues
 from app.ocpp16.actions.types import Call, Confirmation
@@ -82,39 +83,6 @@ _FAILURE_KEYS: Final[dict[FailureKind, str]] = {
 }
 
 
-class TextTransport(Protocol):
-    """A connected WebSocket, or what stands for it."""
-
-    @property
-    def answers_pings(self) -> bool:
-        """Whether the station answers pings, so that the transport finds out when it is gone."""
-        ...
-
-    def ping(self, wanted: bool) -> None:
-        """Whether the station shall be pinged from now on."""
-        ...
-
-    async def receive(self) -> str | bytes | None:
-        """The next message (bytes for a binary one); ``None`` once closed, for ever after."""
-        ...
-
-    async def send(self, text: str) -> None:
-        """Sends a text message. Raises ``OSError`` once closed."""
-        ...
-
-    def send_at_once(self, text: str) -> bool:
-        """Sends a text message if nobody has to wait for it; else does nothing and says so."""
-        ...
-
-    def hand_to(self, take: Callable[[str | bytes], bool]) -> None:
-        """May offer messages to ``take`` as they come; those it refuses are for ``receive``."""
-        ...
-
-    async def close(self, code: int, reason: str) -> None:
-        """Starts the closing handshake; no-op once closed."""
-        ...
-
-
 class StationConnection:
     """One live connection: a ``StationLink`` for the services, ``run`` for whoever accepted it."""
 
@@ -161,7 +129,7 @@ class StationConnection:
         self._tap = tap
         self._calls: dict[str, asyncio.Future[Any]] = {}
         self._received: CallReceived | None = None
-        self._begun: _Begun | None = None
+        self._begun: Begun | None = None
         """The handling of ``_received``, when it has begun outside of the worker."""
         self._idle = False
         """Whether the worker waits for a CALL."""
@@ -378,7 +346,7 @@ class StationConnection:
             self._received = None
             self._excuse(received, error)
         else:
-            self._begun = _Begun(handling, first)
+            self._begun = Begun(handling, first)
             self._idle = False
             self._call_came.set()
             return
@@ -509,26 +477,3 @@ class StationConnection:
         if self.session.unsent:
             self._frames_came.set()
         self._arm()
-
-
-class _Begun:
-    """A coroutine that was begun outside of a task, with the first thing that it waits for."""
-
-    def __init__(self, coroutine: Coroutine[Any, Any, Any], first: Any) -> None:
-        self._coroutine = coroutine
-        self._first = first
-
-    def __await__(self) -> Generator[Any, Any, Any]:
-        """Goes on in the task that awaits it; what it waited for may be there already."""
-        waits_for = self._first
-        while True:
-            try:
-                value = yield waits_for
-            except BaseException as error:  # noqa: BLE001 - the coroutine's own to take or not
-                step = partial(self._coroutine.throw, error)
-            else:
-                step = partial(self._coroutine.send, value)
-            try:
-                waits_for = step()
-            except StopIteration as done:
-                return done.value

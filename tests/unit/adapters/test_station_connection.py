@@ -148,6 +148,14 @@ class Handler:
         self.told.append("disconnected")
 
 
+def heartbeat_after(turn: asyncio.Event) -> Callable[[StationLink, Any], Awaitable[Any]]:
+    async def slow(_link: StationLink, _request: Any) -> HeartbeatConfirmation:
+        await turn.wait()
+        return HeartbeatConfirmation(NOON)
+
+    return slow
+
+
 class Setting:
     """A connection that runs while ``play`` plays the station."""
 
@@ -646,12 +654,7 @@ def test_the_answer_to_a_boot_does_so_too() -> None:
 def test_a_station_is_not_read_while_the_services_are_behind() -> None:
     async def play() -> None:
         turn = asyncio.Event()
-
-        async def slow(_link: StationLink, _request: Any) -> HeartbeatConfirmation:
-            await turn.wait()
-            return HeartbeatConfirmation(NOON)
-
-        async with Setting(Handler(slow)) as at:
+        async with Setting(Handler(heartbeat_after(turn))) as at:
             at.pipe.say(*(HEARTBEAT % number for number in range(500)))
             await asyncio.sleep(1)
             # One in work, those that wait, one in the reader's hands, and nothing taken beyond.
@@ -825,12 +828,7 @@ def test_a_pause_pays_what_a_flood_owes() -> None:
 def test_nothing_is_taken_at_once_while_the_services_are_behind() -> None:
     async def play() -> None:
         turn = asyncio.Event()
-
-        async def slow(_link: StationLink, _request: Any) -> HeartbeatConfirmation:
-            await turn.wait()
-            return HeartbeatConfirmation(NOON)
-
-        async with Setting(Handler(slow)) as at:
+        async with Setting(Handler(heartbeat_after(turn))) as at:
             await asyncio.sleep(1)
             for number in range(500):
                 at.pipe.say(HEARTBEAT % number)
